@@ -1,0 +1,1 @@
+"""Karen's applications, bottom-up: core, audit, jobs, tenants, accounts, providers, conversations, web/api, admin."""

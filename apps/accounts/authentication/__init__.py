@@ -1,0 +1,1 @@
+"""How the REST API knows its callers and what they may do."""

@@ -1,0 +1,81 @@
+"""The figures on the console's first page: counts that an index answers, nothing slow."""
+
+from dataclasses import dataclass
+
+import redis
+from django.contrib.auth import get_user_model
+from django.db.models import Count
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from apps.core.logging import get_logger
+from apps.jobs import selectors as jobs
+from apps.tenants.models import Tenant
+
+logger = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One number with its name and the list behind it."""
+
+    label: str
+    value: int
+    link: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """When a queue last answered; `age_s` is None when it did not lately."""
+
+    queue: str
+    age_s: int | None
+
+
+def add_figures(_request: HttpRequest, context: dict[str, object]) -> dict[str, object]:
+    """Add the figures to the first page's context; Unfold's `DASHBOARD_CALLBACK`."""
+    context["workspace_figures"] = _workspaces()
+    context["work_figures"] = [
+        Figure(
+            label=_("Users"),
+            value=get_user_model().objects.count(),
+            link=reverse("admin:accounts_user_changelist"),
+        ),
+        Figure(
+            label=_("Open dead letters"),
+            value=jobs.open_dead_letters(),
+            link=reverse("admin:jobs_deadletter_changelist"),
+        ),
+        Figure(
+            label=_("Tasks waiting for the broker"),
+            value=jobs.outbox_backlog(),
+            link=reverse("admin:jobs_outboxentry_changelist"),
+        ),
+    ]
+    context["heartbeats"] = _heartbeats()
+    return context
+
+
+def _workspaces() -> list[Figure]:
+    states = Tenant.objects.order_by().values("state").annotate(number=Count("pk"))
+    link = reverse("admin:tenants_tenant_changelist")
+    return [
+        Figure(
+            label=str(row["state"]), value=row["number"], link=f"{link}?state__exact={row['state']}"
+        )
+        for row in sorted(states, key=lambda row: str(row["state"]))
+    ]
+
+
+def _heartbeats() -> list[Heartbeat]:
+    try:
+        ages = jobs.queue_heartbeats()
+    except redis.RedisError:
+        # The page is needed most when something is down; readiness says what.
+        logger.warning("dashboard.heartbeats_unavailable")
+        return []
+    return [
+        Heartbeat(queue=queue, age_s=None if age is None else round(age))
+        for queue, age in sorted(ages.items())
+    ]

@@ -1,0 +1,56 @@
+"""The console's site: who gets in, and under which content policy its pages run."""
+
+from collections.abc import Callable
+from typing import Any
+
+from csp.decorators import csp_update
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.translation import gettext_lazy
+from typing_extensions import override
+from unfold.sites import UnfoldAdminSite
+
+# Unfold's pages carry Alpine expressions, which Alpine compiles at run time and which set style
+# attributes. All else of the strict policy stays: docs/adr/0012-admin-csp.md.
+ADMIN_CSP = {"script-src": ["'unsafe-eval'"], "style-src-attr": ["'unsafe-inline'"]}
+
+View = Callable[..., HttpResponse]
+
+
+class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # untyped library
+    """Open to active operators only; to everybody else it does not exist."""
+
+    # Not `admin/index.html`: django-tenants brings one of its own, which would be found first.
+    index_template = "console/index.html"
+    index_title = gettext_lazy("Overview")
+
+    @override
+    def admin_view(self, view: View, cacheable: bool = False) -> View:
+        """Guard `view` and loosen the policy for it alone."""
+        guarded: View = super().admin_view(view, cacheable)
+        relaxed: View = csp_update(ADMIN_CSP)(guarded)
+        return relaxed
+
+    @override
+    def login(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Send visitors to the one login page, which limits attempts, and operators onwards.
+
+        Raises:
+            Http404: Somebody is signed in who is no operator.
+        """
+        if not request.user.is_authenticated:
+            return redirect_to_login(request.GET.get("next", request.path), settings.LOGIN_URL)
+        if not self.has_permission(request):
+            raise Http404
+        return HttpResponseRedirect(reverse("admin:index", current_app=self.name))
+
+    @override
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Return what every page knows, without the colours Unfold would print inline."""
+        context: dict[str, Any] = super().each_context(request)
+        context["colors"] = None
+        return context

@@ -1,0 +1,1 @@
+"""The HTTP API's assembly: versioned routes, error rendering, OpenAPI pages, monitoring."""

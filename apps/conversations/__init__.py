@@ -1,0 +1,4 @@
+"""The chat pipeline: the only place where a turn is orchestrated.
+
+hub → instructions → context → orchestrator → stream → aftermath.
+"""

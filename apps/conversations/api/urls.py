@@ -1,0 +1,23 @@
+"""Routes below `/api/v1/`."""
+
+from django.urls import path
+
+from apps.conversations.api import views
+
+urlpatterns = [
+    path("conversations", views.ConversationsView.as_view(), name="conversations"),
+    path(
+        "conversations/<uuid:conversation_id>",
+        views.ConversationView.as_view(),
+        name="conversation",
+    ),
+    path(
+        "conversations/<uuid:conversation_id>/messages",
+        views.MessagesView.as_view(),
+        name="messages",
+    ),
+    path("turns", views.TurnsView.as_view(), name="turns"),
+    path("turns/<uuid:turn_id>", views.TurnView.as_view(), name="turn"),
+    path("turns/<uuid:turn_id>/cancel", views.CancelTurnView.as_view(), name="turn-cancel"),
+    path("models", views.ModelsView.as_view(), name="models"),
+]

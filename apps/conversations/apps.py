@@ -1,0 +1,27 @@
+"""Django's entry for `apps.conversations`."""
+
+from django.apps import AppConfig
+
+from apps.audit.registry import register_actions
+
+
+class ConversationsConfig(AppConfig):
+    """Conversations, messages and turns: a tenant's content."""
+
+    name = "apps.conversations"
+    label = "conversations"
+
+    def ready(self) -> None:
+        """Declare audit actions and tell jobs what to do with turns whose worker died."""
+        from apps.conversations.services.turns import recover_turn  # apps are loaded only now
+        from apps.jobs.registry import register_lease_handler  # apps are loaded only now
+
+        register_actions(
+            {
+                "conversation.created": "Conversation started",
+                "conversation.renamed": "Conversation renamed",
+                "conversation.deleted": "Conversation deleted",
+                "turn.cancelled": "Answer stopped",
+            }
+        )
+        register_lease_handler("turn", recover_turn)

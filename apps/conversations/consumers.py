@@ -1,0 +1,238 @@
+"""Stage 1: the WebSocket gateway. Parses, limits, hands to the hub, relays events; nothing else.
+
+Handlers run as tasks and never block each other: a slow query on one socket must not hold up the
+tokens of another (decisions.md, trap 6). Relays write to the socket themselves.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Coroutine
+from typing import Any
+from uuid import UUID
+
+import redis
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+from pydantic import ValidationError
+from typing_extensions import override
+
+from apps.accounts import selectors as accounts
+from apps.conversations import hub, metrics
+from apps.conversations.contracts import (
+    PROTOCOL_VERSION,
+    AckFrame,
+    ClientFrame,
+    MessageFrame,
+    PingFrame,
+    StopFrame,
+    TurnView,
+    WatchFrame,
+    client_frames,
+)
+from apps.conversations.domain.states import ACTIVE
+from apps.conversations.errors import FrameInvalid
+from apps.conversations.permissions import CHAT
+from apps.conversations.relay import TurnRelay
+from apps.core import scope
+from apps.core.concurrency import platform_db, tenant_db
+from apps.core.envelope import error_body
+from apps.core.errors import InternalError, KarenError, PayloadTooLarge
+from apps.core.logging import get_logger
+from apps.core.metrics import errors_total, unhandled_total
+from apps.core.scope import Actor
+from apps.providers import selectors as providers
+
+logger = get_logger(__name__)
+
+CLOSE_NOT_AUTHENTICATED = 4401
+CLOSE_TOO_SLOW = 4008
+CLOSE_TOO_MANY = 4029
+_HEARTBEAT_S = 25
+_SESSION_CHECK_S = 30.0
+_HANDLERS_MAX = 32
+_WATCHES_MAX = 64
+
+
+class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # untyped library
+    """One browser tab or API client."""
+
+    actor: Actor
+
+    @override
+    async def connect(self) -> None:
+        """Accept whoever the session names, or close with 4401."""
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._relays: dict[UUID, TurnRelay] = {}
+        actor = self.scope.get("actor")
+        await self.accept()
+        if actor is None or not actor.may(CHAT):
+            await self.close(code=CLOSE_NOT_AUTHENTICATED)
+            return
+        self.actor = actor
+        metrics.active_sessions.inc()
+        await self._send(self._ready())
+        self._spawn(self._check_session())
+
+    def _ready(self) -> dict[str, Any]:
+        return {
+            "type": "ready",
+            "protocol": PROTOCOL_VERSION,
+            "correlation_id": scope.correlation_id(),
+            "user": {"id": str(self.actor.id), "label": self.actor.label},
+            "heartbeat_s": _HEARTBEAT_S,
+            "models": [{"id": m.id, "label": m.label} for m in providers.list_models()],
+        }
+
+    @override
+    async def disconnect(self, code: int) -> None:
+        """End the relays; the turns go on: a disconnect is not a cancel."""
+        if hasattr(self, "actor"):
+            metrics.active_sessions.dec()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    @override
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """Parse one frame and start its handler."""
+        if not hasattr(self, "actor"):
+            return
+        limit = settings.CHAT_FRAME_MAX_BYTES
+        if text_data is None or len(text_data.encode()) > limit:
+            await self._send_error(PayloadTooLarge(limit_bytes=limit))
+            return
+        try:
+            frame = client_frames.validate_json(text_data)
+        except ValidationError as error:
+            await self._send_error(FrameInvalid(_problem(error)), ref=_ref_of(text_data))
+            return
+        if isinstance(frame, AckFrame):  # on the reader's own path: it frees the relay at once
+            relay = self._relays.get(frame.turn_id)
+            if relay is not None:
+                relay.acknowledge(frame.id)
+            return
+        if len(self._tasks) >= _HANDLERS_MAX + _WATCHES_MAX:
+            await self.close(code=CLOSE_TOO_MANY)
+            return
+        self._spawn(self._handle(frame))
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _handle(self, frame: ClientFrame) -> None:
+        ref = getattr(frame, "ref", "")
+        with scope.actor_scope(self.actor), scope.correlation_scope():
+            try:
+                await self._dispatch_frame(frame)
+            except KarenError as error:
+                metrics.chat_errors_total.labels(error.code).inc()
+                await self._send_error(error, ref=ref)
+            except Exception:  # the socket is one of three places that may: it must answer
+                unhandled_total.labels("socket").inc()
+                logger.exception("socket.handler_failed", frame=frame.type)
+                await self._send_error(InternalError(), ref=ref)
+
+    async def _dispatch_frame(self, frame: ClientFrame) -> None:
+        match frame:
+            case MessageFrame():
+                await self._take_message(frame)
+            case WatchFrame():
+                turn = await tenant_db(hub.open_turn, actor=self.actor, turn_id=frame.turn_id)
+                await self._follow(turn, frame.after)
+            case StopFrame():
+                await tenant_db(hub.stop_turn, actor=self.actor, turn_id=frame.turn_id)
+            case PingFrame():
+                await self._send({"type": "pong"})
+            case AckFrame():
+                return
+
+    async def _take_message(self, frame: MessageFrame) -> None:
+        accepted = await tenant_db(
+            hub.submit_message,
+            actor=self.actor,
+            edge="websocket",
+            conversation_id=frame.conversation_id,
+            client_message_id=frame.client_message_id,
+            text=frame.text,
+            model=frame.model,
+        )
+        await self._send(
+            {
+                "type": "accepted",
+                "ref": frame.ref,
+                "conversation_id": str(accepted.conversation_id),
+                "message_id": str(accepted.message_id),
+                "turn_id": str(accepted.turn_id),
+                "attempt": accepted.attempt,
+                "created": accepted.created,
+                "title": accepted.title,
+            }
+        )
+        if accepted.turn_id not in self._relays:
+            await self._relay(accepted.turn_id, None)
+
+    async def _follow(self, turn: TurnView, after: str | None) -> None:
+        running = self._relays.pop(turn.id, None)
+        if running is not None:
+            running.stop()
+        if after is None and turn.state not in ACTIVE:
+            # The log may be gone; the database has the answer.
+            await self._send_cursor(turn.id, "expired")
+            return
+        await self._relay(turn.id, after)
+
+    async def _relay(self, turn_id: UUID, after: str | None) -> None:
+        relay = TurnRelay(turn_id, after=after, send=self._send)
+        self._relays[turn_id] = relay
+        try:
+            problem = await relay.run()
+        except redis.RedisError:
+            problem = "gap"
+        finally:
+            if self._relays.get(turn_id) is relay:
+                del self._relays[turn_id]
+        if problem == "too_slow":
+            await self.close(code=CLOSE_TOO_SLOW)
+        elif problem is not None:
+            await self._send_cursor(turn_id, problem)
+
+    async def _check_session(self) -> None:
+        while True:
+            await asyncio.sleep(_SESSION_CHECK_S)
+            valid = await platform_db(
+                accounts.is_session_valid, self.scope["session_key"], scope.require()
+            )
+            if not valid:
+                await self.close(code=CLOSE_NOT_AUTHENTICATED)
+                return
+
+    async def _send_cursor(self, turn_id: UUID, problem: str) -> None:
+        await self._send({"type": "cursor", "turn_id": str(turn_id), "problem": problem})
+
+    async def _send_error(self, error: KarenError, ref: str = "") -> None:
+        errors_total.labels(error.code, "websocket").inc()
+        frame: dict[str, Any] = {"type": "error", "error": error_body(error)}
+        if ref:
+            frame["ref"] = ref
+        await self._send(frame)
+
+    async def _send(self, frame: dict[str, Any]) -> None:
+        await self.send(text_data=json.dumps(frame, separators=(",", ":")))
+
+
+def _problem(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place}: {first['msg']}" if place else first["msg"]
+
+
+def _ref_of(text: str) -> str:
+    with contextlib.suppress(ValueError):
+        frame = json.loads(text)
+        if isinstance(frame, dict) and isinstance(frame.get("ref"), str):
+            return str(frame["ref"])[:64]
+    return ""

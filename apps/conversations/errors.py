@@ -1,0 +1,115 @@
+"""What can go wrong with conversations, as clients see it."""
+
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+
+from apps.core.errors import KarenError
+
+
+class ConversationNotFound(KarenError):
+    """It does not exist, or the actor may not see it."""
+
+    code = "conversation_not_found"
+    status = 404
+
+    def message(self) -> str:
+        """Say so."""
+        return _("This conversation does not exist, or it is not yours.")
+
+
+class TurnNotFound(KarenError):
+    """It does not exist, or the actor may not see it."""
+
+    code = "turn_not_found"
+    status = 404
+
+    def message(self) -> str:
+        """Say so."""
+        return _("This answer does not exist, or it is not yours.")
+
+
+class TurnInProgress(KarenError):
+    """Another answer is being written in this conversation; `turn_id` names it."""
+
+    code = "turn_in_progress"
+    status = 409
+    retryable = True
+    public_fields = ("turn_id",)
+
+    def __init__(self, turn_id: UUID | None = None) -> None:
+        super().__init__(turn_id)
+        self.turn_id = str(turn_id) if turn_id else None
+
+    def message(self) -> str:
+        """Ask to wait or stop."""
+        return _("An answer is still being written here. Wait for it or stop it first.")
+
+
+class MessageEmpty(KarenError):
+    """The message has no text."""
+
+    code = "message_empty"
+
+    def message(self) -> str:
+        """Ask for text."""
+        return _("Write something first: the message is empty.")
+
+
+class MessageTooLong(KarenError):
+    """The message has more characters than `limit`."""
+
+    code = "message_too_long"
+    status = 413
+    public_fields = ("limit", "length")
+
+    def __init__(self, *, limit: int, length: int) -> None:
+        super().__init__(limit, length)
+        self.limit = limit
+        self.length = length
+
+    def message(self) -> str:
+        """Name the limit."""
+        return _("The message has %(length)d characters; at most %(limit)d are allowed.") % {
+            "length": self.length,
+            "limit": self.limit,
+        }
+
+
+class FrameInvalid(KarenError):
+    """A WebSocket frame does not fit the protocol; `problem` says where."""
+
+    code = "frame_invalid"
+    public_fields = ("problem",)
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+    def message(self) -> str:
+        """Say so."""
+        return _("This frame does not fit the protocol.")
+
+
+class AttemptsExhausted(KarenError):
+    """The worker died on every attempt."""
+
+    code = "attempts_exhausted"
+    status = 500
+    retryable = True
+
+    def message(self) -> str:
+        """Ask to send again."""
+        return _("The answer could not be finished after several attempts. Please try again.")
+
+
+class AnswerTimedOut(KarenError):
+    """The answer took longer than a turn may."""
+
+    code = "answer_timed_out"
+    status = 504
+    retryable = True
+
+    def message(self) -> str:
+        """Ask to send again."""
+        return _("The answer took too long and was stopped. Please try again.")

@@ -1,0 +1,67 @@
+"""Stage 2: the one entrance of every edge.
+
+Routes messages, stops and watches; checks rates; decides nothing else.
+"""
+
+from uuid import UUID
+
+from django.conf import settings
+
+from apps.conversations import metrics, selectors, services
+from apps.conversations.contracts import TurnAccepted, TurnView
+from apps.conversations.permissions import CHAT
+from apps.core import ratelimit
+from apps.core.errors import NotAuthenticated
+from apps.core.scope import Actor
+
+_messages = ratelimit.Limit(name="chat.message", **settings.CHAT_RATE)
+
+
+def submit_message(
+    *,
+    actor: Actor,
+    edge: str,
+    conversation_id: UUID | None,
+    client_message_id: str,
+    text: str,
+    model: str | None = None,
+) -> TurnAccepted:
+    """Take a message from an edge.
+
+    Raises:
+        RateLimited: The actor sent too many.
+        KarenError: As `services.send_message`.
+    """
+    if actor.id is None:
+        raise NotAuthenticated
+    ratelimit.enforce(_messages, actor.id.hex)
+    metrics.chat_requests_total.labels(edge).inc()
+    return services.send_message(
+        actor=actor,
+        conversation_id=conversation_id,
+        permission=CHAT,
+        client_message_id=client_message_id,
+        text=text,
+        model=model,
+    )
+
+
+def stop_turn(*, actor: Actor, turn_id: UUID) -> TurnView:
+    """Stop a turn for an edge.
+
+    Raises:
+        PermissionDenied: The actor lacks the permission.
+        TurnNotFound: It does not exist or belongs to somebody else.
+    """
+    return services.cancel_turn(actor=actor, turn_id=turn_id, permission=CHAT)
+
+
+def open_turn(*, actor: Actor, turn_id: UUID) -> TurnView:
+    """Return a turn that the actor may follow.
+
+    Raises:
+        PermissionDenied: The actor lacks the permission.
+        TurnNotFound: It does not exist or belongs to somebody else.
+    """
+    turn = selectors.access_turn(actor=actor, turn_id=turn_id, permission=CHAT)
+    return selectors.turn_view(turn)

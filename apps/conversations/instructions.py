@@ -1,0 +1,21 @@
+"""Stage 3: what the assistant is told before anything else.
+
+Commands, personas and modes join here; today a turn carries the house's system message.
+"""
+
+from apps.conversations.contracts import ClaimedTurn
+from apps.providers.contracts import ChatMessage, Role
+
+_SYSTEM = (
+    "You are Karen, the assistant of {workspace}. Answer helpfully, honestly and concisely, in the "
+    "language of the question. Use Markdown where it helps. If you do not know, say so."
+)
+
+
+def system_message(claimed: ClaimedTurn) -> ChatMessage:
+    """Return the system message of a turn.
+
+    It holds nothing that changes between turns, so that providers' prefix caches keep it.
+    """
+    workspace = claimed.tenant.name or claimed.tenant.slug
+    return ChatMessage(role=Role.SYSTEM, text=_SYSTEM.format(workspace=workspace))

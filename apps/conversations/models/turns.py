@@ -1,0 +1,60 @@
+"""A turn."""
+
+from django.db import models
+from django.db.models import Q
+
+from apps.conversations.contracts import TurnState
+from apps.conversations.domain.states import ACTIVE, MAX_ATTEMPTS
+from apps.conversations.models.conversations import Conversation
+from apps.conversations.models.messages import Message
+from apps.core.clock import now
+from apps.core.ids import new_id
+
+
+class Turn(models.Model):
+    """One user message and everything done to answer it.
+
+    `attempt` is the fencing token: whoever claimed the turn writes only `WHERE attempt = mine`, so
+    a worker that was taken for dead and comes back changes nothing.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="turns")
+    user_message = models.OneToOneField(Message, models.CASCADE, related_name="turn")
+    answer = models.OneToOneField(Message, models.CASCADE, related_name="answered_turn")
+    state = models.CharField(
+        max_length=16, choices=[(s.value, s.value) for s in TurnState], default=TurnState.QUEUED
+    )
+    attempt = models.PositiveSmallIntegerField(default=0)
+    owner = models.CharField(max_length=120, blank=True)
+    queue = models.CharField(max_length=32)
+    model = models.CharField(max_length=100)
+    finish_reason = models.CharField(max_length=32, blank=True)
+    error = models.JSONField(null=True)
+    prompt_tokens = models.PositiveIntegerField(null=True)
+    completion_tokens = models.PositiveIntegerField(null=True)
+    usage_estimated = models.BooleanField(default=False)
+    correlation_id = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField(default=now, editable=False)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("id",)
+        default_permissions = ()
+        constraints = (
+            models.UniqueConstraint(
+                fields=("conversation",),
+                condition=Q(state__in=sorted(s.value for s in ACTIVE)),
+                name="turn_one_active_per_conversation",
+            ),
+            models.CheckConstraint(
+                condition=Q(attempt__lte=MAX_ATTEMPTS), name="turn_attempts_bounded"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=sorted(s.value for s in TurnState)), name="turn_state_known"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.id} {self.state}"

@@ -1,0 +1,99 @@
+"""One turn's events on their way to one client, no faster than the client confirms them.
+
+The server underneath buffers without bound for a client that does not read (decisions.md, trap
+15). So at most `WINDOW` events are unconfirmed at any time; beyond that nothing is sent and
+nothing is held: the log keeps the rest. A client that confirms nothing for long is let go and
+resumes by its cursor.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+from apps.conversations.contracts import TERMINAL_KINDS
+from apps.conversations.stream import LoggedEvent, event_order, oldest_id, stream_key
+from apps.conversations.watching import START, Watcher, stream_reader
+
+WINDOW = 256
+_PATIENCE_S = 30.0
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class TurnRelay:
+    """Follows one turn for one client."""
+
+    def __init__(self, turn_id: UUID, *, after: str | None, send: Send) -> None:
+        self._turn_id = turn_id
+        self._after = after
+        self._send = send
+        self._unconfirmed: list[tuple[int, int]] = []
+        self._confirmed = asyncio.Event()
+        self._stopped = False
+
+    def acknowledge(self, event_id: str) -> None:
+        """Take the client's word that it applied everything up to `event_id`."""
+        upto = event_order(event_id)
+        self._unconfirmed = [order for order in self._unconfirmed if order > upto]
+        self._confirmed.set()
+
+    def stop(self) -> None:
+        """Send nothing more: another watch of the same client takes over."""
+        self._stopped = True
+        self._confirmed.set()
+
+    async def run(self) -> str | None:
+        """Send events until the terminal one.
+
+        Returns:
+            None after the terminal event; otherwise why the client must act: `expired` or `gap`
+            (reload from the database) or `too_slow`.
+
+        Raises:
+            redis.RedisError: The log cannot be read.
+        """
+        key = stream_key(self._turn_id)
+        if self._after is not None:
+            oldest = await oldest_id(key)
+            if oldest is None:
+                return "expired"
+            if event_order(oldest) > event_order(self._after):
+                return "gap"
+        async with stream_reader().watch(key, self._after or START) as watcher:
+            return await self._relay_from(watcher)
+
+    async def _relay_from(self, watcher: Watcher) -> str | None:
+        while True:
+            for event in await watcher.next_batch():
+                if not await self._may_send():
+                    return None if self._stopped else "too_slow"
+                kind = await self._send_event(event)
+                if kind in TERMINAL_KINDS:
+                    return None
+
+    async def _send_event(self, event: LoggedEvent) -> str:
+        body = json.loads(event.payload)
+        attempt = body.pop("attempt")
+        await self._send(
+            {
+                "type": "event",
+                "turn_id": str(self._turn_id),
+                "id": event.id,
+                "attempt": attempt,
+                "event": body,
+            }
+        )
+        self._unconfirmed.append(event.order)
+        return str(body["kind"])
+
+    async def _may_send(self) -> bool:
+        while len(self._unconfirmed) >= WINDOW and not self._stopped:
+            self._confirmed.clear()
+            try:
+                async with asyncio.timeout(_PATIENCE_S):
+                    await self._confirmed.wait()
+            except TimeoutError:
+                return False
+        return not self._stopped

@@ -1,0 +1,241 @@
+"""The life of a turn in the database: queued, claimed, kept, ended, recovered.
+
+Exactly-once is a property of these statements: one `UPDATE … WHERE state … RETURNING` claims an
+attempt, and every later write carries `WHERE attempt = mine`.
+"""
+
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+
+from apps.audit import services as audit
+from apps.conversations.contracts import (
+    CancelledEvent,
+    ClaimedTurn,
+    DoneEvent,
+    ErrorEvent,
+    InterruptedEvent,
+    RetryingEvent,
+    TurnEvent,
+    TurnOutcome,
+    TurnState,
+    TurnView,
+)
+from apps.conversations.domain.states import (
+    ACTIVE,
+    MAX_ATTEMPTS,
+    WAITING,
+    answer_status,
+)
+from apps.conversations.errors import AttemptsExhausted
+from apps.conversations.models.conversations import Conversation
+from apps.conversations.models.messages import Message
+from apps.conversations.models.turns import Turn
+from apps.conversations.selectors import access_turn, list_branch, turn_view
+from apps.conversations.stream import append_event, has_terminal_event, request_cancel
+from apps.core import scope
+from apps.core.clock import now
+from apps.core.envelope import error_body
+from apps.core.logging import get_logger
+from apps.core.scope import Actor
+from apps.jobs import services as jobs
+from apps.providers import selectors as providers
+from apps.providers.contracts import ChatMessage, ModelInfo, Role
+
+logger = get_logger(__name__)
+
+LEASE_KIND = "turn"
+# A queued turn is enqueued again after this long: a message that the broker lost is not waited for.
+_QUEUED_TTL_S = 90.0
+RUN_TASK = "conversations.run_turn"
+
+
+def queue_turn(
+    *, conversation: Conversation, user_message: Message, answer: Message, model: ModelInfo
+) -> Turn:
+    """Create a turn and enqueue it, inside the caller's transaction."""
+    turn = Turn.objects.create(
+        conversation=conversation,
+        user_message=user_message,
+        answer=answer,
+        model=model.id,
+        queue="gpu.inference" if model.in_process else "chat",
+        correlation_id=scope.correlation_id(),
+    )
+    _enqueue(turn)
+    return turn
+
+
+def _enqueue(turn: Turn) -> None:
+    jobs.hold_lease(kind=LEASE_KIND, key=turn.pk, owner="queue", ttl_s=_QUEUED_TTL_S)
+    jobs.enqueue_on_commit(RUN_TASK, queue=turn.queue, turn_id=turn.pk)
+
+
+@transaction.atomic(durable=True)
+def claim_turn(*, turn_id: UUID, owner: str, lease_ttl_s: float) -> ClaimedTurn | None:
+    """Take a waiting turn for one attempt, or return None if it is not waiting any more.
+
+    Args:
+        turn_id: The turn.
+        owner: A name unique to this run.
+        lease_ttl_s: Seconds until the reaper takes this worker for dead without renewal.
+
+    Raises:
+        ModelNotFound: The turn's model is no longer configured.
+    """
+    claimed = Turn.objects.filter(pk=turn_id, state__in=WAITING, attempt__lt=MAX_ATTEMPTS).update(
+        state=TurnState.RUNNING, attempt=F("attempt") + 1, owner=owner, started_at=now()
+    )
+    if not claimed:
+        return None
+    turn = Turn.objects.select_related("user_message").get(pk=turn_id)
+    jobs.hold_lease(kind=LEASE_KIND, key=turn_id, owner=owner, ttl_s=lease_ttl_s)
+    history = tuple(
+        ChatMessage(role=Role(message.role), text=message.text)
+        for message in list_branch(leaf=turn.user_message)
+        if message.text
+    )
+    return ClaimedTurn(
+        turn_id=turn_id,
+        conversation_id=turn.conversation_id,
+        answer_id=turn.answer_id,
+        attempt=turn.attempt,
+        owner=owner,
+        model=providers.get_model(turn.model),
+        tenant=scope.require(),
+        history=history,
+    )
+
+
+def _text_parts(text: str) -> list[dict[str, str]]:
+    return [{"type": "text", "text": text}] if text else []
+
+
+def save_partial(*, claimed: ClaimedTurn, text: str) -> bool:
+    """Keep the text written so far, unless this attempt was fenced off.
+
+    Returns:
+        Whether this attempt still holds the turn.
+    """
+    still_mine = Turn.objects.filter(
+        pk=claimed.turn_id, attempt=claimed.attempt, state=TurnState.RUNNING
+    )
+    updated = Message.objects.filter(pk=claimed.answer_id, answered_turn__in=still_mine).update(
+        parts=_text_parts(text)
+    )
+    return bool(updated)
+
+
+def finish_turn(*, claimed: ClaimedTurn, outcome: TurnOutcome) -> bool:
+    """End the attempt: write answer, usage and state, then the one terminal event.
+
+    Returns:
+        False when the attempt was fenced off meanwhile; nothing is written then.
+    """
+    with transaction.atomic(durable=True):
+        ended = Turn.objects.filter(
+            pk=claimed.turn_id, attempt=claimed.attempt, state=TurnState.RUNNING
+        ).update(
+            state=outcome.state,
+            finish_reason=outcome.finish_reason,
+            error=outcome.error,
+            prompt_tokens=outcome.prompt_tokens,
+            completion_tokens=outcome.completion_tokens,
+            usage_estimated=outcome.usage_estimated,
+            finished_at=now(),
+        )
+        if not ended:
+            logger.warning("turn.fenced_off", turn_id=str(claimed.turn_id), attempt=claimed.attempt)
+            return False
+        Message.objects.filter(pk=claimed.answer_id).update(
+            parts=_text_parts(outcome.text), status=answer_status(outcome.state)
+        )
+        Conversation.objects.filter(pk=claimed.conversation_id).update(updated_at=now())
+    # The lease outlives the event: if this process dies in between, the reaper writes it.
+    announce_end(Turn.objects.get(pk=claimed.turn_id))
+    jobs.release_lease(kind=LEASE_KIND, key=claimed.turn_id, owner=claimed.owner)
+    return True
+
+
+def announce_end(turn: Turn) -> None:
+    """Write the terminal event of a turn that ended, unless the log has it."""
+    if not has_terminal_event(turn.pk):
+        append_event(turn.pk, _terminal_event(turn))
+
+
+def _terminal_event(turn: Turn) -> TurnEvent:
+    attempt, answer_id = turn.attempt, turn.answer_id
+    match TurnState(turn.state):
+        case TurnState.COMPLETED:
+            return DoneEvent(
+                attempt=attempt, message_id=answer_id, finish_reason=turn.finish_reason
+            )
+        case TurnState.CANCELLED:
+            return CancelledEvent(attempt=attempt, message_id=answer_id)
+        case TurnState.INTERRUPTED:
+            return InterruptedEvent(attempt=attempt, message_id=answer_id)
+        case TurnState.FAILED:
+            return ErrorEvent(attempt=attempt, message_id=answer_id, error=turn.error)
+        case TurnState.QUEUED | TurnState.RUNNING | TurnState.RETRYING:
+            raise ValueError(f"turn {turn.pk} has not ended")
+
+
+def recover_turn(turn_id: UUID) -> None:
+    """Handle a turn whose lease ran out: enqueue it again, give up, or finish announcing it.
+
+    Called by the reaper inside the tenant and a transaction.
+    """
+    turn = Turn.objects.select_for_update().filter(pk=turn_id).first()
+    if turn is None:
+        return
+    if turn.state not in ACTIVE:
+        transaction.on_commit(lambda: announce_end(turn))
+        return
+    if turn.state in WAITING:
+        _enqueue(turn)
+        return
+    if turn.attempt >= MAX_ATTEMPTS:
+        _end_without_worker(turn, TurnState.FAILED, error=AttemptsExhausted())
+        return
+    Turn.objects.filter(pk=turn_id).update(state=TurnState.RETRYING, owner="")
+    _enqueue(turn)
+    retrying = RetryingEvent(attempt=turn.attempt)
+    transaction.on_commit(lambda: append_event(turn_id, retrying))
+    logger.warning("turn.retrying", turn_id=str(turn_id), attempt=turn.attempt)
+
+
+def _end_without_worker(
+    turn: Turn, state: TurnState, *, error: AttemptsExhausted | None = None
+) -> None:
+    turn.state, turn.finished_at = state, now()
+    turn.error = error_body(error) if error else None
+    turn.save(update_fields=["state", "finished_at", "error"])
+    Message.objects.filter(pk=turn.answer_id).update(status=answer_status(state))
+    jobs.release_lease(kind=LEASE_KIND, key=turn.pk)
+    transaction.on_commit(lambda: announce_end(turn))
+
+
+@transaction.atomic(durable=True)
+def cancel_turn(*, actor: Actor, turn_id: UUID, permission: str) -> TurnView:
+    """Stop a turn; the text so far is kept. Stopping one that ended changes nothing.
+
+    A waiting turn ends at once. A running one is asked to stop: its worker sees the request
+    within a fraction of a second and ends it.
+
+    Raises:
+        PermissionDenied: The actor lacks the permission.
+        TurnNotFound: It does not exist or belongs to somebody else.
+    """
+    access_turn(actor=actor, turn_id=turn_id, permission=permission)
+    turn = Turn.objects.select_for_update().get(pk=turn_id)
+    if turn.state not in ACTIVE:
+        return turn_view(turn)
+    audit.record(
+        action="turn.cancelled", target_type="turn", target_id=turn_id, target_label=str(turn_id)
+    )
+    if turn.state in WAITING:
+        _end_without_worker(turn, TurnState.CANCELLED)
+    else:
+        request_cancel(turn_id)
+    return turn_view(turn)

@@ -1,0 +1,180 @@
+"""The event log of a turn: written by one worker, followed by any number of watchers.
+
+Events live in a Redis Stream per turn, not in the channel layer, which drops messages under load
+(decisions.md, trap 4). The turn owns the key; ids order the events and are the resume cursors.
+Redis may vanish: the answer is then still written to the database, and watchers reload it there.
+"""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from uuid import UUID
+
+import redis
+import redis.asyncio
+
+from apps.conversations.contracts import (
+    TERMINAL_KINDS,
+    DeltaEvent,
+    TurnEvent,
+    turn_events,
+)
+from apps.core.keys import tenant_key
+from apps.core.logging import get_logger
+from apps.core.redis import RedisRole, async_redis, redis_client
+
+logger = get_logger(__name__)
+
+FIELD = b"e"
+COALESCE_S = 0.03
+_MAX_EVENTS = 20_000
+_LIVE_EXPIRY_S = 24 * 3600
+_ENDED_EXPIRY_S = 3600
+_CANCEL_EXPIRY_S = 3600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedEvent:
+    """One event with its place in the log; `id` is `<milliseconds>-<sequence>`."""
+
+    id: str
+    payload: bytes
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """The id as numbers, which compare in log order."""
+        return event_order(self.id)
+
+    def decode(self) -> TurnEvent:
+        """Return the typed event."""
+        return turn_events.validate_json(self.payload)
+
+
+def event_order(event_id: str) -> tuple[int, int]:
+    """Return a stream id as (milliseconds, sequence)."""
+    milliseconds, _, sequence = event_id.partition("-")
+    return int(milliseconds), int(sequence or 0)
+
+
+def stream_key(turn_id: UUID) -> str:
+    """Return the key of a turn's log in the tenant in scope."""
+    return tenant_key("turn", turn_id, "events")
+
+
+def cancel_key(turn_id: UUID) -> str:
+    """Return the key whose presence asks the worker to stop."""
+    return tenant_key("turn", turn_id, "cancel")
+
+
+def append_event(turn_id: UUID, event: TurnEvent) -> None:
+    """Append one event from synchronous code; a Redis that is away is logged, not raised."""
+    key = stream_key(turn_id)
+    expiry = _ENDED_EXPIRY_S if event.kind in TERMINAL_KINDS else _LIVE_EXPIRY_S
+    try:
+        with redis_client(RedisRole.STREAMS).pipeline(transaction=False) as pipe:
+            pipe.xadd(key, {FIELD: event.model_dump_json()}, maxlen=_MAX_EVENTS, approximate=True)
+            pipe.expire(key, expiry)
+            pipe.execute()
+    except redis.RedisError:
+        logger.warning("stream.append_failed", turn_id=str(turn_id), kind=event.kind)
+
+
+def has_terminal_event(turn_id: UUID) -> bool:
+    """Say whether the log ends with a terminal event already."""
+    try:
+        last = redis_client(RedisRole.STREAMS).xrevrange(stream_key(turn_id), count=1)
+    except redis.RedisError:
+        return False
+    return bool(last) and turn_events.validate_json(last[0][1][FIELD]).kind in TERMINAL_KINDS
+
+
+def request_cancel(turn_id: UUID) -> None:
+    """Ask whichever worker runs the turn to stop."""
+    redis_client(RedisRole.STREAMS).set(cancel_key(turn_id), 1, ex=_CANCEL_EXPIRY_S)
+
+
+async def cancel_requested(turn_id: UUID) -> bool:
+    """Say whether somebody asked to stop the turn; false while Redis is away."""
+    try:
+        return bool(await async_redis(RedisRole.STREAMS).exists(cancel_key(turn_id)))
+    except redis.RedisError:
+        return False
+
+
+class TurnWriter:
+    """Writes one attempt's events: the first delta at once, later ones coalesced every 30 ms."""
+
+    def __init__(self, turn_id: UUID, attempt: int) -> None:
+        self._key = stream_key(turn_id)
+        self._attempt = attempt
+        self._pending: list[str] = []
+        self._flusher: asyncio.Task[None] | None = None
+        self._redis = async_redis(RedisRole.STREAMS)
+        self.broken = False
+
+    async def event(self, event: TurnEvent) -> None:
+        """Append `event` after everything written before."""
+        await self.flush()
+        await self._append(event)
+
+    async def delta(self, text: str) -> None:
+        """Append a piece of the answer, together with what follows within 30 ms."""
+        if self._flusher is None:
+            self._flusher = asyncio.create_task(self._flush_later())
+            await self._append(DeltaEvent(attempt=self._attempt, text=text))
+        else:
+            self._pending.append(text)
+
+    async def flush(self) -> None:
+        """Write what is pending."""
+        if self._flusher is not None:
+            self._flusher.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._flusher
+            self._flusher = None
+        await self._write_pending()
+
+    async def _flush_later(self) -> None:
+        while True:
+            await asyncio.sleep(COALESCE_S)
+            if not self._pending:
+                self._flusher = None
+                return
+            # Shielded: a cancelled flush must neither lose nor repeat what it was writing.
+            await asyncio.shield(self._write_pending())
+
+    async def _write_pending(self) -> None:
+        if self._pending:
+            text = "".join(self._pending)
+            self._pending.clear()
+            await self._append(DeltaEvent(attempt=self._attempt, text=text))
+
+    async def _append(self, event: TurnEvent) -> None:
+        if self.broken:
+            return
+        try:
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.xadd(
+                    self._key,
+                    {FIELD: event.model_dump_json()},
+                    maxlen=_MAX_EVENTS,
+                    approximate=True,
+                )
+                pipe.expire(self._key, _LIVE_EXPIRY_S)
+                await pipe.execute()
+        except redis.RedisError:
+            # The turn goes on without a live stream; watchers reload it from the database.
+            self.broken = True
+            logger.warning("stream.writer_broken", key=self._key)
+
+
+async def read_after(key: str, after: str, *, count: int) -> list[LoggedEvent]:
+    """Return up to `count` events of `key` after the id `after` (`0-0` for all), oldest first."""
+    entries = await async_redis(RedisRole.STREAMS).xrange(key, min=f"({after}", count=count)
+    return [LoggedEvent(id=id_.decode(), payload=fields[FIELD]) for id_, fields in entries]
+
+
+async def oldest_id(key: str) -> str | None:
+    """Return the id of the oldest event that is still there, or None without a log."""
+    entries = await async_redis(RedisRole.STREAMS).xrange(key, count=1)
+    return entries[0][0].decode() if entries else None

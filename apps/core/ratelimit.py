@@ -1,0 +1,120 @@
+"""Rate limits by the generic cell rate algorithm, evaluated atomically in Redis.
+
+A `Limit` is a named rule: `burst` requests at once, refilled at `burst` per `period_s`. Limits fail
+towards a local, in-process bucket when Redis is away: strict for sign-in, lenient for chat.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import redis
+
+from apps.core import keys
+from apps.core.errors import RateLimited
+from apps.core.logging import get_logger
+from apps.core.metrics import rate_limited_total
+from apps.core.redis import RedisRole, redis_client
+
+logger = get_logger(__name__)
+
+# KEYS[1] the bucket; ARGV emission interval (s), tolerance (s). Time comes from Redis itself, so
+# that web processes with different clocks agree. Returns {allowed, seconds to wait}.
+_GCRA = """
+local now = redis.call('TIME')
+local t = tonumber(now[1]) + tonumber(now[2]) / 1000000
+local interval, tolerance = tonumber(ARGV[1]), tonumber(ARGV[2])
+local tat = tonumber(redis.call('GET', KEYS[1]) or '0')
+if tat < t then tat = t end
+local wait = tat - tolerance - t
+if wait > 0 then return {0, tostring(wait)} end
+local life = math.ceil((tat + interval - t) * 1000) + 1
+redis.call('SET', KEYS[1], tostring(tat + interval), 'PX', life)
+return {1, '0'}
+"""
+
+_LOCAL_BUCKETS_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """A named rate limit.
+
+    Attributes:
+        name: Part of the key and the metric label.
+        burst: Requests allowed at once.
+        period_s: Seconds in which `burst` requests are refilled.
+        strict: When Redis is away: a tenth of the rate if true, the full rate if false.
+    """
+
+    name: str
+    burst: int
+    period_s: float
+    strict: bool = False
+
+    @property
+    def interval_s(self) -> float:
+        """Seconds between two requests at a steady rate."""
+        return self.period_s / self.burst
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The outcome of asking a limit; `retry_after_s` is 0 when allowed."""
+
+    allowed: bool
+    retry_after_s: float
+
+
+class _LocalBuckets:
+    """The same algorithm in this process, for the time without Redis."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._arrival: OrderedDict[str, float] = OrderedDict()
+
+    def take(self, key: str, *, interval_s: float, tolerance_s: float) -> Decision:
+        now = time.monotonic()
+        with self._lock:
+            arrival = max(self._arrival.pop(key, 0.0), now)
+            wait = arrival - tolerance_s - now
+            self._arrival[key] = arrival if wait > 0 else arrival + interval_s
+            while len(self._arrival) > _LOCAL_BUCKETS_MAX:
+                self._arrival.popitem(last=False)
+        return Decision(allowed=wait <= 0, retry_after_s=max(wait, 0.0))
+
+
+_local_buckets = _LocalBuckets()
+
+
+def take(limit: Limit, *who: str) -> Decision:
+    """Take one request of `limit` for the party named by `who` in the current scope."""
+    key = keys.scoped_key("rl", limit.name, *who)
+    tolerance = limit.interval_s * (limit.burst - 1)
+    try:
+        allowed, wait = redis_client(RedisRole.CACHE).eval(  # type: ignore[misc]  # sync client
+            _GCRA, 1, key, str(limit.interval_s), str(tolerance)
+        )
+    except redis.RedisError:
+        logger.warning("ratelimit.redis_unavailable", limit=limit.name)
+        factor = 10.0 if limit.strict else 1.0
+        decision = _local_buckets.take(
+            key, interval_s=limit.interval_s * factor, tolerance_s=tolerance
+        )
+    else:
+        decision = Decision(allowed=bool(allowed), retry_after_s=float(wait))
+    if not decision.allowed:
+        rate_limited_total.labels(limit.name).inc()
+    return decision
+
+
+def enforce(limit: Limit, *who: str) -> None:
+    """Take one request of `limit`.
+
+    Raises:
+        RateLimited: None is left; carries the seconds to wait.
+    """
+    decision = take(limit, *who)
+    if not decision.allowed:
+        raise RateLimited(retry_after_s=decision.retry_after_s)

@@ -1,0 +1,1 @@
+"""Durable background work: tasks that know their tenant, outbox, leases, dead letters."""

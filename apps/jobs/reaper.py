@@ -1,0 +1,54 @@
+"""Finding work whose worker died, within seconds instead of the broker's visibility timeout."""
+
+from datetime import timedelta
+
+from django.db import transaction
+
+from apps.core import scope
+from apps.core.clock import now
+from apps.core.ids import new_id
+from apps.core.logging import get_logger
+from apps.jobs import metrics
+from apps.jobs.models import Lease
+from apps.jobs.registry import lease_handler, resolve_tenant
+
+logger = get_logger(__name__)
+
+_BATCH = 50
+_HANDLING_S = 30  # a reaper that dies while handling is made up for after this long
+
+
+def reap_leases() -> int:
+    """Call the handler of each lease that ran out, in its tenant; drop those without one.
+
+    Each lease is handled in its own transaction, so that one failure does not hold up the others.
+
+    Returns:
+        How many were handled.
+    """
+    expired = list(Lease.objects.filter(until__lt=now()).values_list("pk", flat=True)[:_BATCH])
+    return sum(_reap(pk) for pk in expired)
+
+
+def _reap(pk: int) -> bool:
+    # Taking the lease is a statement of its own: holding its row while the handler locks the work
+    # would deadlock with a worker that locks the work first and its lease second.
+    taker = f"reaper:{new_id().hex}"
+    taken = Lease.objects.filter(pk=pk, until__lt=now()).update(
+        owner=taker, until=now() + timedelta(seconds=_HANDLING_S)
+    )
+    lease = Lease.objects.filter(pk=pk, owner=taker).first() if taken else None
+    if lease is None:  # renewed, ended, or in another reaper's hands
+        return False
+    handler = lease_handler(lease.kind)
+    tenant = resolve_tenant(lease.tenant_id) if lease.tenant_id else None
+    handled = handler is not None and (tenant is not None or lease.tenant_id is None)
+    logger.warning("lease.expired", kind=lease.kind, key=str(lease.key), handled=handled)
+    if handler is not None and handled:
+        with scope.tenant_scope(tenant), scope.actor_scope(scope.SYSTEM), scope.correlation_scope():
+            with transaction.atomic():
+                handler(lease.key)
+        metrics.leases_reaped_total.labels(lease.kind).inc()
+    # A handler that enqueued the work again has taken the lease over under another name.
+    Lease.objects.filter(pk=pk, owner=taker).delete()
+    return handled

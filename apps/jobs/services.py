@@ -1,0 +1,217 @@
+"""Enqueuing, leases and dead letters."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from celery import current_app
+from django.db import connection, transaction
+from kombu.exceptions import OperationalError
+
+from apps.audit import services as audit
+from apps.core import scope
+from apps.core.clock import now
+from apps.core.keys import platform_key
+from apps.core.logging import get_logger
+from apps.core.redis import RedisRole, redis_client
+from apps.jobs import metrics
+from apps.jobs.errors import AlreadyReplayed, DeadLetterNotFound
+from apps.jobs.models import DeadLetter, Lease, OutboxEntry
+from apps.jobs.registry import find_task, require_task
+
+logger = get_logger(__name__)
+
+_HEARTBEAT_TTL_S = 120
+_RELAY_AFTER_S = 2.0
+_RELAY_BATCH = 100
+
+
+def enqueue_on_commit(task: str, /, *, queue: str | None = None, **kwargs: object) -> None:
+    """Have `task` run if the caller's transaction commits, and only then.
+
+    The entry is a row of the same transaction; it is handed to the broker right after the commit,
+    or by the relay within seconds if this process dies or the broker is away. A task may be
+    delivered twice and never lost.
+
+    Args:
+        task: Name under which it is declared.
+        queue: Another queue than the declared one.
+        **kwargs: JSON values and UUIDs passed to the task.
+
+    Raises:
+        NoTenantInScope: The task needs a tenant and none is in scope.
+    """
+    spec = find_task(task)
+    tenant = scope.require() if spec is not None and spec.tenant else scope.current()
+    entry = OutboxEntry(
+        tenant_id=tenant.id if tenant and (spec is None or spec.tenant) else None,
+        task=task,
+        queue=queue or require_task(task).queue,
+        kwargs={k: str(v) if isinstance(v, UUID) else v for k, v in kwargs.items()},
+        correlation_id=scope.correlation_id(),
+    )
+    entry.save(force_insert=True)
+    transaction.on_commit(lambda: _publish_now(entry))
+
+
+def _publish_now(entry: OutboxEntry) -> None:
+    try:
+        _publish(entry)
+    except OperationalError:  # kombu's: the broker is away; the relay takes over
+        logger.warning("outbox.broker_unavailable", task=entry.task)
+        return
+    OutboxEntry.objects.filter(pk=entry.pk).delete()
+    metrics.published_total.labels("direct").inc()
+
+
+def _publish(entry: OutboxEntry) -> None:
+    spec = require_task(entry.task)
+    headers = {"karen_correlation_id": entry.correlation_id}
+    if entry.tenant_id is not None:
+        headers["karen_tenant"] = str(entry.tenant_id)
+    current_app.send_task(
+        entry.task,
+        kwargs=entry.kwargs,
+        queue=entry.queue,
+        headers=headers,
+        expires=spec.expires_s,
+        ignore_result=True,
+        retry=False,
+    )
+
+
+def relay_outbox() -> int:
+    """Publish entries whose process did not, oldest first; called by the relay process.
+
+    Returns:
+        How many were published.
+    """
+    published = 0
+    with transaction.atomic():
+        waiting: Sequence[OutboxEntry] = list(
+            OutboxEntry.objects.select_for_update(skip_locked=True).filter(
+                created_at__lt=now() - timedelta(seconds=_RELAY_AFTER_S)
+            )[:_RELAY_BATCH]
+        )
+        metrics.outbox_backlog.set(len(waiting))
+        for entry in waiting:
+            try:
+                _publish(entry)
+            except OperationalError:
+                logger.warning("outbox.broker_unavailable", waiting=len(waiting) - published)
+                break
+            entry.delete()
+            published += 1
+            metrics.published_total.labels("relay").inc()
+    return published
+
+
+def hold_lease(*, kind: str, key: UUID, owner: str, ttl_s: float) -> None:
+    """Start or take over the timer of one piece of work of the tenant in scope.
+
+    The work's own fencing decides who may hold it; call this in the same transaction.
+    """
+    tenant = scope.current()
+    Lease.objects.bulk_create(
+        [
+            Lease(
+                kind=kind,
+                key=key,
+                tenant_id=tenant.id if tenant else None,
+                owner=owner,
+                until=now() + timedelta(seconds=ttl_s),
+            )
+        ],
+        update_conflicts=True,
+        unique_fields=["kind", "tenant_id", "key"],
+        update_fields=["owner", "until"],
+    )
+
+
+def release_lease(*, kind: str, key: UUID, owner: str | None = None) -> None:
+    """Stop the timer of a piece of work that ended; only if `owner` still holds it, when given."""
+    tenant = scope.current()
+    held = Lease.objects.filter(kind=kind, key=key, tenant_id=tenant.id if tenant else None)
+    if owner is not None:
+        held = held.filter(owner=owner)
+    held.delete()
+
+
+def renew_leases(*, owners: Sequence[str], ttl_s: float) -> frozenset[str]:
+    """Extend the leases of `owners` (unique names of running work) by `ttl_s` seconds from now.
+
+    Returns:
+        The owners that still held theirs; the others were taken over and must stop.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE public.jobs_lease SET until = now() + make_interval(secs => %s)"
+            " WHERE owner = ANY(%s) RETURNING owner",
+            [ttl_s, list(owners)],
+        )
+        return frozenset(row[0] for row in cursor.fetchall())
+
+
+def bury(
+    *,
+    task: str,
+    queue: str,
+    kwargs: Mapping[str, object],
+    tenant: str | None,
+    reason: str,
+    error: str,
+) -> None:
+    """Keep a task that could not be run as a dead letter of the platform."""
+    try:
+        tenant_id = UUID(tenant) if tenant else None
+    except ValueError:
+        tenant_id = None
+    with scope.tenant_scope(None):
+        DeadLetter.objects.create(
+            tenant_id=tenant_id,
+            task=task,
+            queue=queue[:32],
+            kwargs=dict(kwargs),
+            correlation_id=scope.correlation_id(),
+            reason=reason[:64],
+            error=error[:2000],
+        )
+    metrics.dead_letters_total.labels(task, reason).inc()
+
+
+@transaction.atomic
+def replay_dead_letter(*, dead_letter_id: UUID) -> None:
+    """Enqueue a dead letter's task once more, with its own tenant.
+
+    Raises:
+        DeadLetterNotFound: There is none with this id.
+        AlreadyReplayed: It was replayed before.
+    """
+    letter = DeadLetter.objects.select_for_update().filter(pk=dead_letter_id).first()
+    if letter is None:
+        raise DeadLetterNotFound
+    if letter.replayed_at is not None:
+        raise AlreadyReplayed
+    DeadLetter.objects.filter(pk=letter.pk).update(replayed_at=now())
+    entry = OutboxEntry(
+        tenant_id=letter.tenant_id,
+        task=letter.task,
+        queue=letter.queue,
+        kwargs=letter.kwargs,
+        correlation_id=letter.correlation_id,
+    )
+    entry.save(force_insert=True)
+    audit.record(
+        action="jobs.dead_letter_replayed",
+        target_type="dead_letter",
+        target_id=letter.pk,
+        target_label=letter.task,
+    )
+    transaction.on_commit(lambda: _publish_now(entry))
+
+
+def beat_heartbeat(*, queue: str) -> None:
+    """Note that a worker of `queue` runs tasks; written by the canary task itself."""
+    redis_client(RedisRole.STREAMS).set(
+        platform_key("heartbeat", queue), now().timestamp(), ex=_HEARTBEAT_TTL_S
+    )

@@ -1,0 +1,1 @@
+"""One module per wire format or engine; the only importers of vendor SDKs."""

@@ -1,0 +1,192 @@
+"""Any endpoint that speaks OpenAI's chat completions, through the `openai` SDK.
+
+The SDK builds requests, signs them and sorts errors; its retries and redirects are off. Chunks
+are read from its raw streaming response and decoded with msgspec: building the SDK's own chunk
+objects costs three times what all of Django does (decisions, section 6).
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
+
+import httpx2
+import msgspec
+import openai
+from django.conf import settings
+
+from apps.core import clock
+from apps.core.errors import KarenError, ProgrammingFault
+from apps.core.http import DestinationRefused, ResponseTooLarge, safe_async_client
+from apps.providers.adapters.openai_wire import AnswerParts, arguments_of
+from apps.providers.contracts import ModelRequest, ProviderEvent
+from apps.providers.domain.backoff import retry_after_s
+from apps.providers.domain.sse import SseError, SseSplitter
+from apps.providers.errors import (
+    ConfigurationError,
+    ContextTooLong,
+    ProviderInterrupted,
+    ProviderRejected,
+    ProviderTimeout,
+    ProviderUnavailable,
+)
+
+OPENAI_URL = "https://api.openai.com/v1"
+TIMEOUT = httpx2.Timeout(connect=5.0, read=120.0, write=30.0, pool=5.0)
+TOTAL_TIMEOUT_S = 600.0
+GRACE_S = 5.0  # for usage and the end of the body after the finish reason
+MAX_BYTES = 64 * 1024 * 1024
+
+_CONTEXT_CODES = frozenset({"context_length_exceeded", "string_above_max_length"})
+_OPERATOR_STATUS = {
+    401: "the endpoint refuses the API key",
+    402: "the account behind the API key has no credit",
+    403: "the API key may not use this model",
+    404: "the endpoint does not know this model or path: check OPENAI_BASE_URL and OPENAI_MODELS",
+}
+
+
+class NetworkForbidden(ProgrammingFault):
+    """A test would have reached a real provider."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"PROVIDERS_ALLOW_NETWORK is False, so {host} is out of reach. Use the echo provider "
+            "or start tests/stubs/upstream.py and point OPENAI_BASE_URL at it."
+        )
+
+
+def _status_error(error: openai.APIStatusError) -> KarenError:
+    status = error.status_code
+    if status in _OPERATOR_STATUS:
+        return ConfigurationError(_OPERATOR_STATUS[status])
+    if status == 429 and error.code == "insufficient_quota":
+        return ConfigurationError(_OPERATOR_STATUS[402])
+    if status in {408, 409, 425, 429} or status >= 500:
+        asked = retry_after_s(error.response.headers.get("retry-after"), now=clock.now())
+        return ProviderUnavailable(retry_after_s=asked)
+    if status < 400:
+        return ConfigurationError("the endpoint redirects: set OPENAI_BASE_URL to its real address")
+    return ContextTooLong() if error.code in _CONTEXT_CODES else ProviderRejected()
+
+
+def translate(error: Exception) -> KarenError:
+    """Return our error for one of the SDK or its transport; never carries the vendor's words."""
+    match error:
+        case openai.APIStatusError():
+            return _status_error(error)
+        case openai.APITimeoutError(__cause__=httpx2.ConnectTimeout() | httpx2.PoolTimeout()):
+            return ProviderUnavailable()  # nothing was sent yet: worth another attempt
+        case openai.APITimeoutError() | httpx2.TimeoutException():
+            return ProviderTimeout()
+        case openai.APIConnectionError():
+            return ProviderUnavailable()
+        case DestinationRefused():
+            return ConfigurationError(
+                "OPENAI_BASE_URL points to an address that is never contacted"
+            )
+        case _:
+            return ProviderInterrupted()
+
+
+_TRANSLATED = (
+    openai.APIError,
+    httpx2.HTTPError,
+    httpx2.StreamError,
+    DestinationRefused,
+    ResponseTooLarge,
+    msgspec.DecodeError,
+    SseError,
+)
+
+
+class OpenAICompatibleAdapter:
+    """Streams chat completions from the endpoint in `OPENAI_BASE_URL`."""
+
+    def __init__(self, *, timeout: httpx2.Timeout = TIMEOUT, grace_s: float = GRACE_S) -> None:
+        self._timeout = timeout
+        self._grace_s = grace_s
+        # A client's connections belong to one event loop; settings may change in tests.
+        self._clients: WeakKeyDictionary[
+            asyncio.AbstractEventLoop, dict[tuple[str, str], openai.AsyncOpenAI]
+        ] = WeakKeyDictionary()
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ProviderEvent, None]:
+        """Yield the answer's events; closing drops the connection, which stops the model.
+
+        Raises:
+            ProviderUnavailable: Not reachable, overloaded, rate limited (or `ProviderTimeout`).
+            ProviderInterrupted: Cut, garbled, or ended without a finish reason.
+            ProviderRejected: The request is refused (or `ContextTooLong`).
+            ConfigurationError: Key, address or model are wrong.
+        """
+        parts = AnswerParts()
+        try:
+            manager = self._client().chat.completions.with_streaming_response.create(
+                **arguments_of(request)
+            )
+            async with manager as response, aclosing(response.http_response.aiter_raw()) as chunks:
+                splitter = SseSplitter()
+                while (chunk := await self._next(chunks, parts)) is not None:
+                    for data in splitter.feed(chunk):
+                        for event in parts.events(data):
+                            yield event
+        except _TRANSLATED as error:
+            # Whatever breaks after the finish reason does not make the answer incomplete.
+            if not parts.finished:
+                raise translate(error) from error
+        for event in parts.end():
+            yield event
+
+    async def _next(self, chunks: AsyncGenerator[bytes, None], parts: AnswerParts) -> bytes | None:
+        if not parts.finished:
+            return await anext(chunks, None)
+        try:
+            async with asyncio.timeout(self._grace_s):
+                return await anext(chunks, None)
+        except TimeoutError:
+            return None
+
+    def _client(self) -> openai.AsyncOpenAI:
+        base_url = settings.OPENAI_BASE_URL or OPENAI_URL
+        key = (base_url, settings.OPENAI_API_KEY)
+        clients = self._clients.setdefault(asyncio.get_running_loop(), {})
+        if key not in clients:
+            clients[key] = _new_client(*key, timeout=self._timeout)
+        return clients[key]
+
+    async def aclose(self) -> None:
+        """Close the running event loop's connections."""
+        for client in self._clients.pop(asyncio.get_running_loop(), {}).values():
+            await client.close()
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _new_client(base_url: str, api_key: str, *, timeout: httpx2.Timeout) -> openai.AsyncOpenAI:
+    host = urlsplit(base_url).hostname or ""
+    offline = not settings.PROVIDERS_ALLOW_NETWORK
+    if offline and not _is_loopback(host):
+        raise NetworkForbidden(host)
+    return openai.AsyncOpenAI(
+        api_key=api_key or "none",  # local servers ask for none, the SDK insists on one
+        base_url=base_url,
+        max_retries=0,
+        timeout=timeout,
+        http_client=safe_async_client(
+            allow_private=True,
+            loopback_only=offline,
+            timeout=timeout,
+            total_timeout_s=TOTAL_TIMEOUT_S,
+            max_bytes=MAX_BYTES,
+        ),
+    )

@@ -1,0 +1,17 @@
+"""Django's entry for `apps.providers`."""
+
+from django.apps import AppConfig
+from typing_extensions import override
+
+from apps.providers import builtin
+
+
+class ProvidersConfig(AppConfig):
+    """Registers the providers that ship with Karen; owns no tables yet."""
+
+    name = "apps.providers"
+    label = "providers"
+
+    @override
+    def ready(self) -> None:
+        builtin.register_all()

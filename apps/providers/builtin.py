@@ -1,0 +1,59 @@
+"""Registers the providers that ship with Karen, in the order in which they are preferred."""
+
+from typing import cast
+
+from django.utils.module_loading import import_string
+
+from apps.providers import catalogue, registry
+from apps.providers.contracts import ChatAdapter, EmbeddingAdapter, ModelInfo
+
+_ADAPTERS = "apps.providers.adapters"
+
+
+def _adapter(path: str) -> ChatAdapter:
+    # By dotted path: the SDKs take up to a second to import and most processes need only one.
+    return cast("ChatAdapter", import_string(f"{_ADAPTERS}.{path}")())
+
+
+def _embedding_adapter() -> EmbeddingAdapter:
+    return cast("EmbeddingAdapter", import_string(f"{_ADAPTERS}.onnx_embed.OnnxEmbedder")())
+
+
+def _warm_local(model: ModelInfo) -> None:
+    import_string("apps.providers.engine.owners.warm")(model.id)
+
+
+def register_all() -> None:
+    """Register OpenAI-compatible, local and echo models, and the embedding model."""
+    registry.register(
+        registry.Provider(
+            kind="openai",
+            models=catalogue.openai_models,
+            adapter=lambda: _adapter("openai_compatible.OpenAICompatibleAdapter"),
+            why_absent=catalogue.why_no_openai_model,
+        )
+    )
+    registry.register(
+        registry.Provider(
+            kind="local",
+            models=catalogue.local_models,
+            adapter=lambda: _adapter("llama_cpp.LlamaCppAdapter"),
+            why_absent=catalogue.why_no_local_model,
+            warm=_warm_local,
+        )
+    )
+    registry.register(
+        registry.Provider(
+            kind="echo",
+            models=catalogue.echo_models,
+            adapter=lambda: _adapter("echo.EchoAdapter"),
+        )
+    )
+    registry.register_embedder(
+        registry.Embedder(
+            model=catalogue.EMBEDDING_MODEL,
+            dimensions=catalogue.EMBEDDING_DIMENSIONS,
+            why_absent=catalogue.why_no_embedding_model,
+            adapter=_embedding_adapter,
+        )
+    )

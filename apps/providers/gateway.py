@@ -1,0 +1,240 @@
+"""The one door to models: `stream` for chat, `embed` for vectors, `probe` for health.
+
+The gateway names the flow, counts, retries before the first event and makes sure that the model
+stops when nobody reads any more. It never replaces the model that was chosen for a turn.
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import TypeAlias
+
+from apps.core.errors import KarenError
+from apps.core.logging import get_logger
+from apps.providers import metrics, registry, selectors
+from apps.providers.contracts import (
+    Embedding,
+    EngineHealth,
+    Finished,
+    Flow,
+    ModelInfo,
+    ModelRequest,
+    ProviderEvent,
+    ReasoningDelta,
+    TextDelta,
+    Usage,
+    UsageReport,
+)
+from apps.providers.domain.backoff import pause_s
+from apps.providers.domain.estimates import estimated_tokens
+from apps.providers.errors import (
+    ProviderInterrupted,
+    ProviderRejected,
+    ProviderTimeout,
+    ProviderUnavailable,
+)
+
+logger = get_logger(__name__)
+
+MAX_ATTEMPTS = 3
+DEADLINE_S = 600.0  # of a whole call, retries included
+RETRY_WINDOW_S = 20.0  # no new attempt starts later than this after the call
+MAX_EMBED_TEXTS = 1024
+
+_Events: TypeAlias = AsyncGenerator[ProviderEvent, None]
+
+
+async def stream(*, flow: Flow, request: ModelRequest) -> AsyncGenerator[ProviderEvent, None]:
+    """Ask `request.model` and yield its events; the last one is `Finished`.
+
+    Failed attempts are repeated only while nothing was yielded: two halves of different answers
+    are never joined. Closing the generator stops the model.
+
+    Before `Finished` there is one `UsageReport`, estimated if the provider sent none.
+
+    Args:
+        flow: Why the model is called.
+        request: What is asked.
+
+    Raises:
+        ModelNotFound: `request.model` is not configured.
+        ProviderUnavailable: The model cannot be reached now, also after retries.
+        ProviderTimeout: It did not begin to answer in time.
+        ProviderInterrupted: It stopped before it said that it was finished.
+        ProviderRejected: It refuses this request; `ContextTooLong` when it does not fit.
+        ConfigurationError: The operator must mend something.
+    """
+    model = selectors.get_model(request.model)
+    call = _Call(flow, model)
+    try:
+        async with aclosing(_with_retries(model, request)) as events:
+            async for event in events:
+                if isinstance(event, Finished) and not call.usage_seen:
+                    report = call.estimate(request)
+                    call.saw(report)
+                    yield report
+                call.saw(event)
+                yield event
+        call.status = "ok"
+    except KarenError as error:
+        call.status = error.code
+        raise
+    finally:
+        call.count()
+
+
+class _Call:
+    """What is measured about one call."""
+
+    def __init__(self, flow: Flow, model: ModelInfo) -> None:
+        self.status = "closed"  # unless it ends otherwise: the reader went away
+        self._labels = (flow.value, model.id)
+        self._started = time.perf_counter()
+        self._first = True
+        self._bytes = 0
+        self.usage_seen = False
+
+    def saw(self, event: ProviderEvent) -> None:
+        if self._first:
+            self._first = False
+            elapsed = time.perf_counter() - self._started
+            metrics.FIRST_TOKEN.labels(*self._labels).observe(elapsed)
+        if isinstance(event, TextDelta | ReasoningDelta):
+            self._bytes += len(event.text.encode())
+        if isinstance(event, UsageReport):
+            self.usage_seen = True
+            usage = event.usage
+            metrics.TOKENS.labels(*self._labels, "prompt").inc(usage.prompt_tokens)
+            metrics.TOKENS.labels(*self._labels, "completion").inc(usage.completion_tokens)
+
+    def estimate(self, request: ModelRequest) -> UsageReport:
+        prompt_bytes = sum(len(message.text.encode()) for message in request.messages)
+        return UsageReport(
+            usage=Usage(
+                prompt_tokens=estimated_tokens(prompt_bytes),
+                completion_tokens=estimated_tokens(self._bytes),
+                estimated=True,
+            )
+        )
+
+    def count(self) -> None:
+        metrics.OPERATIONS.labels(*self._labels, self.status).inc()
+        metrics.DURATION.labels(*self._labels).observe(time.perf_counter() - self._started)
+
+
+async def _with_retries(model: ModelInfo, request: ModelRequest) -> _Events:
+    started = time.monotonic()
+    deadline = asyncio.get_running_loop().time() + DEADLINE_S
+    attempt = 1
+    while True:
+        begun = False
+        try:
+            async with aclosing(_once(model, request, deadline)) as events:
+                async for event in events:
+                    begun = True
+                    yield event
+            return
+        except (ProviderUnavailable, ProviderInterrupted) as error:
+            if begun:
+                if isinstance(error, ProviderUnavailable):
+                    raise ProviderInterrupted from error
+                raise
+            pause = _pause_before_next(error, attempt)
+            late = pause is None or time.monotonic() - started + pause > RETRY_WINDOW_S
+            if pause is None or late or attempt >= MAX_ATTEMPTS:
+                raise
+            metrics.RETRIES.labels(model.id, error.code).inc()
+            logger.info("model.retry", model=model.id, cause=error.code, attempt=attempt)
+        attempt += 1
+        await asyncio.sleep(pause)
+
+
+async def _once(model: ModelInfo, request: ModelRequest, deadline: float) -> _Events:
+    adapter = registry.adapter_for(model)
+    # Closing the adapter's generator is what stops the model.
+    async with aclosing(adapter.stream(request)) as events:
+        while True:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    event = await anext(events)
+            except StopAsyncIteration:
+                raise ProviderInterrupted from None
+            except TimeoutError as error:
+                raise ProviderTimeout from error
+            yield event
+            if isinstance(event, Finished):
+                return
+
+
+def _pause_before_next(error: KarenError, attempt: int) -> float | None:
+    """Return seconds to wait before another attempt, or None when one makes no sense."""
+    if isinstance(error, ProviderTimeout):
+        return None  # a person has waited long already
+    asked_s = error.retry_after_s if isinstance(error, ProviderUnavailable) else None
+    # Full jitter: callers that failed together do not come back together.
+    return pause_s(attempt, asked_s=asked_s, chance=secrets.randbelow(1000) / 1000)
+
+
+async def embed(*, flow: Flow, texts: Sequence[str]) -> list[Embedding]:
+    """Return one vector of unit length per text, in order.
+
+    Args:
+        flow: Why the model is called.
+        texts: At most `MAX_EMBED_TEXTS`. What is longer than the model's window is cut at its end.
+
+    Raises:
+        NoModelAvailable: No embedding model is installed.
+        ProviderRejected: Too many texts.
+        ConfigurationError: The model does not load.
+    """
+    if not texts:
+        return []
+    if len(texts) > MAX_EMBED_TEXTS:
+        raise ProviderRejected
+    embedder = registry.embedder()
+    started = time.perf_counter()
+    status = "closed"
+    try:
+        vectors = await registry.embedding_adapter_for(embedder).embed(texts)
+        status = "ok"
+    except KarenError as error:
+        status = error.code
+        raise
+    finally:
+        metrics.OPERATIONS.labels(flow.value, embedder.model, status).inc()
+        elapsed = time.perf_counter() - started
+        metrics.DURATION.labels(flow.value, embedder.model).observe(elapsed)
+    return [Embedding(vector=vector, model=embedder.model) for vector in vectors]
+
+
+async def probe() -> EngineHealth:
+    """Say whether any model can be asked, by what is installed and configured.
+
+    Cheap: asks no model, loads none, touches no network.
+    """
+    models = tuple(model.id for model in selectors.list_models())
+    if models:
+        count = len(models)
+        return EngineHealth(ok=True, detail=f"{count} models, first {models[0]}", models=models)
+    return EngineHealth(ok=False, detail=selectors.why_no_model())
+
+
+def warm() -> str:
+    """Load the model that turns get by default, if it runs in this process. Blocking.
+
+    For the start of an inference worker, so that the first person does not wait for the file.
+
+    Returns:
+        The id of the loaded model; empty when there was nothing to load.
+
+    Raises:
+        ConfigurationError: The file was altered or does not load.
+    """
+    models = selectors.list_models()
+    chosen = selectors.choose_route(model=None).model if models else None
+    if chosen is None or not chosen.in_process:
+        return ""
+    registry.warm(chosen)
+    return chosen.id

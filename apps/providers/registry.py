@@ -1,0 +1,130 @@
+"""Which providers exist. Lower layers own the registry; whoever adds a provider registers it.
+
+A provider is registered with two callables: what it offers (cheap, reads the configuration only)
+and how to reach it (built at first use, because vendor SDKs are slow to import).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from apps.providers.contracts import ChatAdapter, EmbeddingAdapter, ModelInfo
+from apps.providers.errors import ModelNotFound, NoModelAvailable
+
+
+def _no_reason() -> str:
+    return ""
+
+
+def _nothing_to_warm(model: ModelInfo) -> None:
+    """Remote models are always warm."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """One way to reach chat models.
+
+    Attributes:
+        kind: First part of its model ids; unique.
+        models: What it offers under the present configuration, best first. Cheap: no network,
+            no model is loaded.
+        adapter: Builds the adapter; called once per process.
+        why_absent: One sentence for operators when `models` returns nothing unexpectedly.
+        warm: Loads a model into this process ahead of its first use; blocking.
+    """
+
+    kind: str
+    models: Callable[[], tuple[ModelInfo, ...]]
+    adapter: Callable[[], ChatAdapter]
+    why_absent: Callable[[], str] = field(default=_no_reason)
+    warm: Callable[[ModelInfo], None] = field(default=_nothing_to_warm)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Embedder:
+    """One embedding model.
+
+    Attributes:
+        model: Its id, stored beside every vector it makes.
+        dimensions: Length of its vectors.
+        why_absent: One sentence for operators; empty when it can be used. Cheap.
+        adapter: Builds the adapter; called once per process.
+    """
+
+    model: str
+    dimensions: int
+    why_absent: Callable[[], str]
+    adapter: Callable[[], EmbeddingAdapter]
+
+
+_providers: dict[str, Provider] = {}
+_adapters: dict[str, ChatAdapter] = {}
+_embedders: dict[str, Embedder] = {}
+_embedding_adapters: dict[str, EmbeddingAdapter] = {}
+
+
+def register(provider: Provider) -> None:
+    """Add `provider`, replacing one of the same kind."""
+    _providers[provider.kind] = provider
+    _adapters.pop(provider.kind, None)
+
+
+def unregister(kind: str) -> None:
+    """Remove the provider of this kind, if it is there."""
+    _providers.pop(kind, None)
+    _adapters.pop(kind, None)
+
+
+def providers() -> tuple[Provider, ...]:
+    """Return all providers in the order of their registration."""
+    return tuple(_providers.values())
+
+
+def adapter_for(model: ModelInfo) -> ChatAdapter:
+    """Return the adapter that reaches `model`, building it at first use.
+
+    Raises:
+        ModelNotFound: Its provider is not registered.
+    """
+    adapter = _adapters.get(model.provider)
+    if adapter is None:
+        provider = _providers.get(model.provider)
+        if provider is None:
+            raise ModelNotFound(model=model.id)
+        adapter = _adapters.setdefault(model.provider, provider.adapter())
+    return adapter
+
+
+def warm(model: ModelInfo) -> None:
+    """Load `model` into this process if its provider keeps models in memory. Blocking."""
+    provider = _providers.get(model.provider)
+    if provider is not None:
+        provider.warm(model)
+
+
+def register_embedder(embedder: Embedder) -> None:
+    """Add an embedding model, replacing one of the same id; the first usable one is used."""
+    _embedders[embedder.model] = embedder
+    _embedding_adapters.pop(embedder.model, None)
+
+
+def embedder() -> Embedder:
+    """Return the embedding model that is used.
+
+    Raises:
+        NoModelAvailable: None is registered and usable.
+    """
+    reasons: list[str] = []
+    for candidate in _embedders.values():
+        reason = candidate.why_absent()
+        if not reason:
+            return candidate
+        reasons.append(reason)
+    raise NoModelAvailable("; ".join(reasons))
+
+
+def embedding_adapter_for(chosen: Embedder) -> EmbeddingAdapter:
+    """Return the adapter of an embedding model, building it at first use."""
+    adapter = _embedding_adapters.get(chosen.model)
+    if adapter is None:
+        adapter = _embedding_adapters.setdefault(chosen.model, chosen.adapter())
+    return adapter

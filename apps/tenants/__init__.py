@@ -1,0 +1,1 @@
+"""Tenants: resolving, routing, provisioning, the fleet, and the database backend."""

@@ -1,0 +1,1 @@
+"""Django database backend (`ENGINE = "apps.tenants.postgresql"`)."""

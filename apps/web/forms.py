@@ -1,0 +1,74 @@
+"""The forms of the public pages. They check shape; services decide."""
+
+from django import forms
+from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
+
+from apps.core.errors import InvalidInput, KarenError
+from apps.tenants.errors import SlugInvalid, SlugTaken
+
+
+class WorkspaceForm(forms.Form):
+    """A new workspace: what it is called and where it is."""
+
+    organisation = forms.CharField(
+        label=_("Organisation"),
+        max_length=120,
+        error_messages={"required": _("Say what your organisation is called.")},
+        widget=forms.TextInput(
+            attrs={
+                "autocomplete": "organization",
+                "placeholder": _("Your team, company, school or club"),
+                # The address below follows the name as one types; the server knows what is free.
+                "hx-get": reverse_lazy("signup_address"),
+                "hx-trigger": "input changed delay:300ms",
+                "hx-target": "#address",
+                "hx-swap": "outerHTML",
+                "hx-sync": "this:replace",
+            }
+        ),
+    )
+    slug = forms.CharField(label=_("Address"), max_length=40, required=False)
+
+    def clean_slug(self) -> str | None:
+        """Return the wanted slug in lower case; None leaves the choice to the service."""
+        return str(self.cleaned_data["slug"]).strip().lower() or None
+
+    def refuse(self, error: KarenError) -> None:
+        """Show a service's refusal next to the field it is about."""
+        if isinstance(error, SlugInvalid | SlugTaken):
+            self.add_error("slug", error.message())
+            return
+        fields = error.fields if isinstance(error, InvalidInput) else None
+        for name, texts in (fields or {}).items():
+            self.add_error(name if name in self.fields else None, texts)
+        if not fields:
+            self.add_error(None, error.message())
+
+
+class SignUpForm(WorkspaceForm):
+    """A new person with a new workspace."""
+
+    name = forms.CharField(
+        label=_("Your name"),
+        max_length=120,
+        error_messages={"required": _("Say how Karen may call you.")},
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
+    )
+    email = forms.EmailField(
+        label=_("E-mail"),
+        max_length=254,
+        error_messages={
+            "required": _("Give an e-mail address: you log in with it."),
+            "invalid": _("This does not look like an e-mail address."),
+        },
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+    )
+    password = forms.CharField(
+        label=_("Password"),
+        strip=False,
+        max_length=128,
+        help_text=_("At least 10 characters. A few unrelated words work well."),
+        error_messages={"required": _("Choose a password.")},
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )

@@ -1,0 +1,22 @@
+"""What beat starts, by name."""
+
+from typing import Any
+
+from celery_app.queues import QUEUES
+
+SCHEDULE: dict[str, dict[str, Any]] = {
+    **{
+        f"canary-{queue}": {
+            "task": "jobs.beat_heartbeat",
+            "schedule": 10.0,
+            "kwargs": {"queue": queue},
+            "options": {"queue": queue, "expires": 30},
+        }
+        for queue in QUEUES
+    },
+    "fill-spares": {
+        "task": "tenants.fill_spares",
+        "schedule": 300.0,
+        "options": {"queue": "default", "expires": 300},
+    },
+}

@@ -1,0 +1,23 @@
+"""The ASGI entry: HTTP through Django, WebSockets through host, origin, session and routes."""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "karen_site.settings.dev")
+os.environ.setdefault("KAREN_ROLE", "web")
+
+from django.core.asgi import get_asgi_application
+
+django_application = get_asgi_application()  # loads the apps that the imports below need
+
+from channels.routing import ProtocolTypeRouter, URLRouter
+
+from apps.accounts.asgi import SessionAuthASGI
+from apps.tenants.asgi import SameOriginASGI, TenantASGI
+from karen_site.routing import websocket_urlpatterns
+
+application = ProtocolTypeRouter(
+    {
+        "http": django_application,
+        "websocket": TenantASGI(SameOriginASGI(SessionAuthASGI(URLRouter(websocket_urlpatterns)))),
+    }
+)

@@ -1,0 +1,288 @@
+"""The only reader of the environment.
+
+Every variable is one field of `Environment` with type, default and help; `docs/configuration.md` is
+generated from them (`python -m karen_site.env > docs/configuration.md`) and a test compares. A
+value that does not fit ends the program with one sentence that names the variable.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from dotenv import dotenv_values
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off", ""}
+
+
+class BadEnvironment(SystemExit):
+    """A variable is missing or wrong; its text is the one sentence the operator needs."""
+
+
+def _var(default: Any, text: str, *, group: str, secret: bool = False) -> Any:  # noqa: ANN401  # stands for any type
+    return field(default=default, metadata={"help": text, "group": group, "secret": secret})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """What the operator sets, typed."""
+
+    # -- the platform
+    secret_key: str = _var(
+        "", "Signs sessions and links. At least 50 characters.", group="Platform", secret=True
+    )
+    platform_key: str = _var(
+        "",
+        "32 random bytes, base64url; wraps every tenant's data key. Losing it loses all sealed "
+        "secrets.",
+        group="Platform",
+        secret=True,
+    )
+    base_domain: str = _var(
+        "localhost",
+        "Host of the platform; workspaces live at `<slug>.<base domain>`.",
+        group="Platform",
+    )
+    port: int = _var(
+        8000, "Port the web server listens on; part of the links Karen shows.", group="Platform"
+    )
+    public_port: str = _var(
+        "",
+        "Port shown in links when a proxy listens elsewhere; empty means `PORT`, `default` means "
+        "none.",
+        group="Platform",
+    )
+    bind: str = _var("127.0.0.1", "Address the web server listens on.", group="Platform")
+    scheme: str = _var("http", "`http` or `https`: how browsers reach Karen.", group="Platform")
+    karen_var: Path = _var(
+        BASE_DIR / "var", "Folder for everything Karen writes at run time.", group="Platform"
+    )
+    spare_workspaces: int = _var(
+        2, "Empty workspaces kept ready so that sign-up is instant.", group="Platform"
+    )
+    karen_role: str = _var(
+        "",
+        "`web` in web processes, which pool database connections; set by the ASGI entry.",
+        group="Platform",
+    )
+    demo: bool = _var(
+        True, "Create the demo workspace on the first start (development only).", group="Platform"
+    )
+    # -- services
+    database_url: str = _var(
+        "",
+        "PostgreSQL 15 or newer with pgvector, `postgresql://user:password@host:port/name`. `make"
+        " run` starts an embedded one when empty.",
+        group="Services",
+        secret=True,
+    )
+    db_pool_size: int = _var(
+        20, "Most pooled database connections of one web process.", group="Services"
+    )
+    db_threads: int = _var(
+        8, "Threads of one process for database work called from async code.", group="Services"
+    )
+    redis_url: str = _var(
+        "redis://127.0.0.1:6379",
+        "Redis 7 or Valkey; databases 0 (broker), 1 (streams, channels) and 2 (cache) are used.",
+        group="Services",
+        secret=True,
+    )
+    broker_url: str = _var(
+        "",
+        "Separate Celery broker (`noeviction`); default: database 0 of `REDIS_URL`.",
+        group="Services",
+        secret=True,
+    )
+    streams_url: str = _var(
+        "",
+        "Separate event streams (`noeviction`); default: database 1 of `REDIS_URL`.",
+        group="Services",
+        secret=True,
+    )
+    cache_url: str = _var(
+        "",
+        "Separate cache (`allkeys-lfu`); default: database 2 of `REDIS_URL`.",
+        group="Services",
+        secret=True,
+    )
+    email_url: str = _var(
+        "",
+        "SMTP server, `smtp://user:password@host:587?tls=1`. Empty: mails are written to "
+        "`var/mail` and nobody is asked to confirm an address.",
+        group="Services",
+        secret=True,
+    )
+    email_from: str = _var("Karen <karen@localhost>", "Sender of Karen's mails.", group="Services")
+    # -- models
+    models_dir: Path = _var(
+        BASE_DIR / "models", "Folder with GGUF files of local models.", group="Models"
+    )
+    local_model: bool = _var(True, "Offer local models (llama.cpp).", group="Models")
+    local_threads: int = _var(
+        0, "Threads of local generation; 0 means the number of cores.", group="Models"
+    )
+    local_context_tokens: int = _var(
+        4096, "Context of one local conversation, in tokens.", group="Models"
+    )
+    default_model: str = _var(
+        "",
+        "Model used when nobody chose one, such as `openai/gpt-4o-mini`; empty: the best "
+        "configured one.",
+        group="Models",
+    )
+    openai_api_key: str = _var(
+        "", "Key of an OpenAI-compatible service.", group="Models", secret=True
+    )
+    openai_base_url: str = _var(
+        "",
+        "Base URL of an OpenAI-compatible service; empty with a key set: OpenAI itself.",
+        group="Models",
+    )
+    openai_models: str = _var(
+        "", "Comma-separated model names offered from that service.", group="Models"
+    )
+    # -- logs
+    log_level: str = _var(
+        "INFO", "Lowest level written: DEBUG, INFO, WARNING or ERROR.", group="Logs"
+    )
+    log_json: bool = _var(True, "One JSON object a line; off: readable lines.", group="Logs")
+
+    def redis_for(self, role: str, database: int) -> str:
+        """Return the URL for `role`: its own variable, or a database of `REDIS_URL`."""
+        own = str(getattr(self, f"{role}_url"))
+        if own:
+            return own
+        if self.redis_url.startswith("unix:"):
+            return f"{self.redis_url.split('?')[0]}?db={database}"
+        parts = urlsplit(self.redis_url)
+        return parts._replace(path=f"/{database}").geturl()
+
+    def link_port(self) -> str:
+        """Return `:port` for links, or nothing where the scheme's own port is used."""
+        port = self.public_port or str(self.port)
+        usual = {"http": "80", "https": "443"}[self.scheme]
+        return "" if port in {"default", usual} else f":{port}"
+
+
+def _convert(spec: "Field[Any]", text: str) -> object:
+    name = spec.name.upper()
+    if spec.type in {bool, "bool"}:
+        lowered = text.strip().lower()
+        if lowered in _TRUE:
+            return True
+        if lowered in _FALSE:
+            return False
+        raise BadEnvironment(f"{name} must be 1 or 0, not {text!r}.")
+    if spec.type in {int, "int"}:
+        try:
+            return int(text)
+        except ValueError:
+            raise BadEnvironment(f"{name} must be a whole number, not {text!r}.") from None
+    if spec.type in {Path, "Path"}:
+        path = Path(text).expanduser()
+        return path if path.is_absolute() else BASE_DIR / path
+    return text.strip()
+
+
+def read_environment(source: Mapping[str, str] | None = None) -> Environment:
+    """Read every variable from `source`; the process environment over `.env` when None.
+
+    Raises:
+        BadEnvironment: A value does not fit its type or choices.
+    """
+    if source is None:
+        from_file = {k: v for k, v in dotenv_values(BASE_DIR / ".env").items() if v is not None}
+        source = {**from_file, **os.environ}
+    values = {
+        spec.name: _convert(spec, source[spec.name.upper()])
+        for spec in fields(Environment)
+        if spec.name.upper() in source
+    }
+    env = Environment(**values)
+    if env.scheme not in {"http", "https"}:
+        raise BadEnvironment(f"SCHEME must be http or https, not {env.scheme!r}.")
+    return env
+
+
+def database_settings(url: str) -> dict[str, Any]:
+    """Translate `DATABASE_URL` into Django's connection settings.
+
+    Raises:
+        BadEnvironment: It is not a PostgreSQL URL with a database name.
+    """
+    parts = urlsplit(url)
+    name = unquote(parts.path.lstrip("/"))
+    if parts.scheme not in {"postgresql", "postgres"} or not name:
+        raise BadEnvironment(
+            "DATABASE_URL must look like postgresql://user:password@host:5432/name; "
+            "`make run` sets it for the embedded server."
+        )
+    query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+    return {
+        "NAME": name,
+        "USER": unquote(parts.username or query.pop("user", "")),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": query.pop("host", "") or (parts.hostname or ""),
+        "PORT": query.pop("port", "") or str(parts.port or ""),
+        "OPTIONS": query,
+    }
+
+
+def email_settings(url: str) -> dict[str, Any]:
+    """Translate `EMAIL_URL` into Django's mail settings; empty means files below `KAREN_VAR`.
+
+    Raises:
+        BadEnvironment: It is not an SMTP address.
+    """
+    if not url:
+        return {"EMAIL_BACKEND": "django.core.mail.backends.filebased.EmailBackend"}
+    parts = urlsplit(url)
+    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+        raise BadEnvironment("EMAIL_URL must look like smtp://user:password@host:587?tls=1.")
+    tls = parse_qs(parts.query).get("tls", ["0"])[-1] in _TRUE
+    return {
+        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "EMAIL_HOST": parts.hostname,
+        "EMAIL_PORT": parts.port or (465 if parts.scheme == "smtps" else 587),
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_SSL": parts.scheme == "smtps",
+        "EMAIL_USE_TLS": tls and parts.scheme == "smtp",
+        "EMAIL_TIMEOUT": 10,
+    }
+
+
+def configuration_page() -> str:
+    """Return `docs/configuration.md`."""
+    lines = [
+        "# Configuration",
+        "",
+        "Karen reads its configuration from environment variables, or from a file `.env` in the",
+        "project's folder. The process environment wins. This page is generated:",
+        "`python -m karen_site.env > docs/configuration.md`.",
+    ]
+    group = ""
+    for spec in fields(Environment):
+        if spec.metadata["group"] != group:
+            group = spec.metadata["group"]
+            lines += ["", f"## {group}", "", "| variable | default | meaning |", "|---|---|---|"]
+        default = "" if spec.default is MISSING else spec.default
+        if isinstance(default, Path):
+            default = default.relative_to(BASE_DIR)
+        if isinstance(default, bool):
+            default = int(default)
+        shown = f"`{default}`" if str(default) else "(empty)"
+        note = " **Secret.**" if spec.metadata["secret"] else ""
+        lines.append(f"| `{spec.name.upper()}` | {shown} | {spec.metadata['help']}{note} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(configuration_page())

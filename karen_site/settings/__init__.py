@@ -1,0 +1,1 @@
+"""Settings by environment: dev, test, production over base."""

@@ -1,0 +1,50 @@
+"""Tests: real services on private sockets, no network, cheap password hashing.
+
+Each pytest process works in its own database and its own three Redis databases beside those that
+the environment names.
+"""
+
+import os
+import re
+from urllib.parse import urlsplit
+
+from karen_site.settings.base import *  # noqa: F403  # composing settings is what star imports are for
+from karen_site.settings.base import (
+    CACHES,
+    CHANNEL_LAYERS,
+    DATABASES,
+    ENV,
+    PLATFORM_KEY,
+    REDIS_URLS,
+    SECRET_KEY,
+)
+
+# lint: allow environ: set by xdist, not by an operator
+_worker = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 0)
+
+TEST_SERVICES = bool(ENV.database_url)
+TEST_ADMIN_DATABASE = str(DATABASES["default"]["NAME"])
+DATABASES["default"]["NAME"] = f"karen_test_{_worker}"
+
+
+def _own(url: str, number: int) -> str:
+    if url.startswith("unix:"):
+        return f"{url.partition('?')[0]}?db={number}"
+    return urlsplit(url)._replace(path=f"/{number}").geturl()
+
+
+for _number, _role in enumerate(sorted(REDIS_URLS)):
+    REDIS_URLS[_role] = _own(REDIS_URLS[_role], 3 * _worker + _number)
+CACHES["default"]["LOCATION"] = REDIS_URLS["cache"]
+CHANNEL_LAYERS["default"]["CONFIG"]["hosts"] = [REDIS_URLS["streams"]]
+
+SECRET_KEY = SECRET_KEY or "test-only-" + "k" * 50
+PLATFORM_KEY = PLATFORM_KEY or "dGVzdC1vbmx5LXRlc3Qtb25seS10ZXN0LW9ubHktMzI="
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+PROVIDERS_ALLOW_NETWORK = False
+PROVIDERS_ECHO = True
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}

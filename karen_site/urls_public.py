@@ -1,0 +1,11 @@
+"""Addresses of the platform host. Error pages are Django's handlers over our templates."""
+
+from django.contrib import admin
+from django.urls import path
+
+from apps.web.urls import platform_urls
+
+urlpatterns = [
+    *platform_urls,
+    path("admin/", admin.site.urls),
+]

@@ -1,0 +1,7 @@
+"""Addresses of every workspace host."""
+
+from apps.web.urls import workspace_urls
+
+urlpatterns = [
+    *workspace_urls,
+]

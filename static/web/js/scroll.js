@@ -1,0 +1,47 @@
+// Keeps the newest words in sight, but only for those who are already at the bottom.
+
+const NEAR = 48; // px from the end that still count as "at the bottom"
+
+export class StickyScroll {
+  #stuck = true;
+
+  /**
+   * @param {HTMLElement} scroller
+   * @param {HTMLElement} content
+   * @param {HTMLButtonElement} jump  shown while the reader is further up
+   */
+  constructor(scroller, content, jump) {
+    this.scroller = scroller;
+    this.jump = jump;
+    scroller.addEventListener("scroll", () => this.#measure(), { passive: true });
+    // Upward intent counts at once; the scroll event may arrive after the next words.
+    scroller.addEventListener("wheel", (e) => e.deltaY < 0 && this.#release(), { passive: true });
+    jump.addEventListener("click", () => this.toEnd());
+    new ResizeObserver(() => this.#follow()).observe(content);
+    new ResizeObserver(() => this.#follow()).observe(scroller);
+  }
+
+  toEnd() {
+    this.#stuck = true;
+    this.#follow();
+  }
+
+  get #distance() {
+    const { scrollHeight, scrollTop, clientHeight } = this.scroller;
+    return scrollHeight - scrollTop - clientHeight;
+  }
+
+  #release() {
+    if (this.scroller.scrollHeight > this.scroller.clientHeight) this.#stuck = false;
+  }
+
+  #measure() {
+    this.#stuck = this.#distance <= NEAR;
+    this.jump.hidden = this.#stuck;
+  }
+
+  #follow() {
+    if (this.#stuck) this.scroller.scrollTop = this.scroller.scrollHeight;
+    this.jump.hidden = this.#stuck || this.#distance <= NEAR;
+  }
+}

@@ -1,0 +1,1 @@
+"""Tests by tier: unit, app, system, chaos, bench."""

@@ -1,0 +1,27 @@
+"""Browsers that log in the way people do."""
+
+from django.http import HttpResponse
+from django.test import Client
+
+from apps.core.scope import TenantRef
+from tests.fixtures.people import PASSWORD
+
+ENTRANCE = "/accounts/login/"
+
+
+def host_of(tenant: TenantRef | None) -> str:
+    return f"{tenant.slug}.localhost" if tenant else "localhost"
+
+
+def browser(tenant: TenantRef | None, *, check_csrf: bool = False) -> Client:
+    return Client(HTTP_HOST=host_of(tenant), enforce_csrf_checks=check_csrf)
+
+
+def log_in(client: Client, email: str, password: str = PASSWORD) -> HttpResponse:
+    response: HttpResponse = client.post(ENTRANCE, {"login": email, "password": password})
+    return response
+
+
+def is_signed_in(client: Client) -> bool:
+    """Whether the host shows the person's list of workspaces rather than the login."""
+    return client.get("/workspaces/").status_code == 200

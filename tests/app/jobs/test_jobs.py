@@ -1,0 +1,164 @@
+"""Background work fails closed, is never lost, and comes back when its worker dies."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import transaction
+
+from apps.conversations.tasks import run_turn
+from apps.core import scope
+from apps.core.clock import now
+from apps.core.ids import new_id
+from apps.jobs import leases, selectors, services
+from apps.jobs.errors import AlreadyReplayed
+from apps.jobs.models import DeadLetter, Lease, OutboxEntry
+from apps.jobs.reaper import reap_leases
+from apps.jobs.registry import registered_tasks
+from apps.jobs.tasks import beat_heartbeat
+from apps.tenants import services as tenants
+from celery_app import app as celery
+from celery_app.queues import QUEUES
+from tests.fixtures.database import World
+
+
+def _run(headers: dict[str, str]) -> None:
+    run_turn.apply(kwargs={"turn_id": str(new_id())}, headers=headers)
+
+
+@pytest.mark.parametrize("headers", [{}, {"karen_tenant": "nonsense"}, {"karen_tenant": str(new_id())}])
+def test_a_task_without_a_valid_tenant_becomes_a_dead_letter(
+    committed: World, headers: dict[str, str]
+) -> None:
+    _run(headers)
+
+    letter = DeadLetter.objects.get()
+    assert (letter.task, letter.reason) == ("conversations.run_turn", "no_valid_tenant")
+
+
+def test_a_task_of_a_suspended_tenant_becomes_a_dead_letter(committed: World) -> None:
+    tenants.suspend_tenant(tenant_id=committed.acme.id)
+
+    _run({"karen_tenant": str(committed.acme.id)})
+
+    assert DeadLetter.objects.get().tenant_id == committed.acme.id
+
+
+def test_a_task_of_an_active_tenant_runs_inside_it(committed: World) -> None:
+    _run({"karen_tenant": str(committed.acme.id)})
+
+    assert not DeadLetter.objects.exists()
+
+
+def test_a_failing_task_keeps_its_payload_as_a_dead_letter(committed: World) -> None:
+    beat_heartbeat.apply(kwargs={"unknown": "argument"})
+
+    letter = DeadLetter.objects.get()
+    assert (letter.reason, letter.kwargs) == ("TypeError", {"unknown": "argument"})
+
+
+def test_a_dead_letter_is_replayed_once(committed: World) -> None:
+    _run({})
+    letter = DeadLetter.objects.get()
+
+    services.replay_dead_letter(dead_letter_id=letter.pk)
+
+    with pytest.raises(AlreadyReplayed):
+        services.replay_dead_letter(dead_letter_id=letter.pk)
+
+
+def test_nothing_is_enqueued_when_the_transaction_fails(committed: World) -> None:
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        services.enqueue_on_commit("tenants.fill_spares")
+        raise ZeroDivisionError
+
+    assert not OutboxEntry.objects.exists()
+
+
+def test_what_a_dead_process_did_not_publish_the_relay_does(committed: World) -> None:
+    OutboxEntry.objects.create(
+        task="tenants.fill_spares", queue="default", created_at=now() - timedelta(seconds=5)
+    )
+
+    assert services.relay_outbox() == 1
+    assert not OutboxEntry.objects.exists()
+
+
+def test_a_fresh_entry_is_left_to_its_own_process(committed: World) -> None:
+    OutboxEntry.objects.create(task="tenants.fill_spares", queue="default")
+
+    assert services.relay_outbox() == 0
+
+
+def test_equal_work_of_two_tenants_has_two_leases(committed: World) -> None:
+    key = new_id()
+    for ref in (committed.acme, committed.globex):
+        with scope.tenant_scope(ref):
+            services.hold_lease(kind="turn", key=key, owner=f"of {ref.slug}", ttl_s=60)
+    with scope.tenant_scope(committed.acme):
+        services.release_lease(kind="turn", key=key)
+
+    assert Lease.objects.get().owner == "of globex"
+
+
+def test_a_lease_taken_over_is_noticed_by_its_former_owner(committed: World) -> None:
+    key = new_id()
+    with scope.tenant_scope(committed.acme):
+        services.hold_lease(kind="turn", key=key, owner="first", ttl_s=60)
+        services.hold_lease(kind="turn", key=key, owner="second", ttl_s=60)
+
+    assert services.renew_leases(owners=["first", "second"], ttl_s=60) == {"second"}
+
+
+def test_a_lease_without_a_handler_or_tenant_is_dropped(committed: World) -> None:
+    Lease.objects.create(kind="unknown", key=new_id(), owner="x", until=now() - timedelta(seconds=1))
+
+    assert reap_leases() == 0
+    assert not Lease.objects.exists()
+
+
+def test_a_lease_in_force_is_left_alone(committed: World) -> None:
+    Lease.objects.create(kind="turn", key=new_id(), owner="x", until=now() + timedelta(seconds=9))
+
+    assert reap_leases() == 0
+    assert Lease.objects.exists()
+
+
+def test_owners_are_unique() -> None:
+    assert len({leases.new_owner() for _ in range(100)}) == 100
+
+
+def test_canaries_show_which_queues_are_served(worker: World) -> None:
+    assert selectors.queue_heartbeats()["chat"] is None
+
+    services.beat_heartbeat(queue="chat")
+
+    age = selectors.queue_heartbeats()["chat"]
+    assert age is not None
+    assert age < 5
+
+
+@pytest.mark.parametrize("name", sorted(registered_tasks()))
+def test_every_task_declares_what_it_must(name: str) -> None:
+    spec = registered_tasks()[name]
+
+    assert spec.queue in QUEUES
+    assert 0 < spec.deadline_s <= 900
+    assert spec.expires_s > 0
+    assert spec.idempotency
+
+
+def test_celery_knows_exactly_the_declared_tasks() -> None:
+    celery.loader.import_default_modules()
+    ours: dict[str, Any] = {n: t for n, t in celery.tasks.items() if not n.startswith("celery.")}
+
+    assert set(ours) == set(registered_tasks())
+    assert all(task.acks_late and task.reject_on_worker_lost for task in ours.values())
+
+
+def test_ids_of_outbox_entries_sort_by_time(committed: World) -> None:
+    first = OutboxEntry.objects.create(task="tenants.fill_spares", queue="default")
+    second = OutboxEntry.objects.create(task="tenants.fill_spares", queue="default")
+
+    assert UUID(str(first.pk)) < UUID(str(second.pk))

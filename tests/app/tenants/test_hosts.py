@@ -1,0 +1,44 @@
+import pytest
+from django.test import Client
+
+from apps.tenants import services as tenants
+from apps.tenants.resolver import forget_hosts, normalised_host
+from tests.fixtures.database import World
+
+
+def test_an_unknown_host_is_404(committed: World) -> None:
+    assert Client(HTTP_HOST="nobody.localhost").get("/").status_code == 404
+    answer = Client(HTTP_HOST="nobody.localhost").get("/api/v1/conversations")
+    assert answer.status_code == 404
+    assert answer.json()["error"]["type"] == "tenant_not_found"
+
+
+def test_a_suspended_workspace_is_403(committed: World) -> None:
+    tenants.suspend_tenant(tenant_id=committed.acme.id)
+    forget_hosts()
+
+    assert Client(HTTP_HOST="acme.localhost").get("/").status_code == 403
+    assert Client(HTTP_HOST="globex.localhost").get("/").status_code != 403
+
+
+@pytest.mark.parametrize("header", ["HTTP_X_FORWARDED_HOST", "HTTP_X_HOST", "HTTP_FORWARDED"])
+def test_only_the_host_header_counts(committed: World, header: str) -> None:
+    client = Client(HTTP_HOST="nobody.localhost", **{header: "acme.localhost"})
+
+    assert client.get("/", {"host": "acme.localhost"}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "host,name",
+    [
+        ("ACME.localhost:8000", "acme.localhost"),
+        ("acme.localhost.", "acme.localhost"),
+        ("[::1]:80", "[::1]"),
+    ],
+)
+def test_hosts_are_compared_without_port_case_and_final_dot(host: str, name: str) -> None:
+    assert normalised_host(host) == name
+
+
+def test_health_answers_on_any_host(committed: World) -> None:
+    assert Client(HTTP_HOST="10.0.0.7").get("/health/live").status_code == 200

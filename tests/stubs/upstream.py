@@ -1,0 +1,322 @@
+"""A real HTTP server that speaks OpenAI's chat completions, well or badly.
+
+The model's name says how it behaves (`BEHAVIOURS`); a number at its end sets the number of words
+(`plain-50`). Request bodies are checked as strictly as the original does. Start it in a test with
+`running_upstream()` or by hand: `python -m tests.stubs.upstream --port 9000`.
+
+| model | behaviour |
+|---|---|
+| `plain` | streams words |
+| `slow` | the same, 50 ms before each word |
+| `no-usage` | never reports usage |
+| `reasoning` | thinks first |
+| `tools` | asks for a tool, its arguments in pieces |
+| `rate-limited` | 429, `Retry-After: 0` |
+| `rate-limited-long` | 429, `Retry-After: 60` |
+| `error-500` | 500 |
+| `unauthorized`, `no-credit`, `unknown-model` | 401, 429 with `insufficient_quota`, 404 |
+| `too-long`, `refused` | 400 with and without `context_length_exceeded` |
+| `redirect` | 307 to another address |
+| `hang` | accepts and never answers |
+| `hang-midway` | two words, then silence |
+| `slow-end` | the whole answer, then silence instead of the end |
+| `cut` | two words, then the connection breaks |
+| `cut-early` | headers, then the connection breaks |
+| `cut-late` | the connection breaks after the finish reason |
+| `no-finish` | ends politely without a finish reason |
+| `garbage` | two words, then something that is no JSON |
+| `error-event` | two words, then an error inside the stream |
+| `huge` | one endless line |
+
+`first-<behaviour>` behaves so at the first request and like `plain` afterwards.
+"""
+
+import argparse
+import asyncio
+import json
+import re
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any, TypeAlias
+
+from aiohttp import web
+
+Body: TypeAlias = dict[str, Any]
+
+WORDS = 8
+SLOW_S = 0.05
+_ROLES = {"system", "developer", "user", "assistant", "tool"}
+_KNOWN = {
+    "max_completion_tokens",
+    "max_tokens",
+    "messages",
+    "model",
+    "stream",
+    "stream_options",
+    "temperature",
+    "tools",
+}
+
+
+def _error(status: int, code: str, *, headers: dict[str, str] | None = None) -> web.Response:
+    body = {"error": {"message": f"stub: {code}", "type": code, "code": code, "param": None}}
+    return web.json_response(body, status=status, headers=headers)
+
+
+REFUSALS: dict[str, Callable[[], web.Response]] = {
+    "rate-limited": lambda: _error(429, "rate_limit_exceeded", headers={"Retry-After": "0"}),
+    "rate-limited-long": lambda: _error(429, "rate_limit_exceeded", headers={"Retry-After": "60"}),
+    "error-500": lambda: _error(500, "server_error"),
+    "unauthorized": lambda: _error(401, "invalid_api_key"),
+    "no-credit": lambda: _error(429, "insufficient_quota"),
+    "unknown-model": lambda: _error(404, "model_not_found"),
+    "too-long": lambda: _error(400, "context_length_exceeded"),
+    "refused": lambda: _error(400, "invalid_prompt"),
+    "redirect": lambda: web.Response(status=307, headers={"Location": "http://127.0.0.1:1/v1/"}),
+}
+
+
+def problem_of(body: object) -> str:
+    """Return what is wrong with a request body; empty when it is in order."""
+    if not isinstance(body, dict):
+        return "the body is not an object"
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages:
+        return "messages is missing"
+    for message in messages:
+        if message.get("role") not in _ROLES or not isinstance(message.get("content"), str):
+            return "a message has no known role or no text"
+    tokens = body.get("max_tokens", body.get("max_completion_tokens", 1))
+    options = body.get("stream_options")
+    checks = {
+        "unknown field": set(body) <= _KNOWN,
+        "model is missing": isinstance(body.get("model"), str),
+        "stream_options without stream": options is None or body.get("stream") is True,
+        "max_tokens is not a positive number": isinstance(tokens, int) and tokens > 0,
+        "temperature is out of range": 0 <= body.get("temperature", 0) <= 2,
+    }
+    return next((name for name, passed in checks.items() if not passed), "")
+
+
+def _sse(document: object) -> bytes:
+    return b"data: " + json.dumps(document, separators=(",", ":")).encode() + b"\n\n"
+
+
+class _Answer:
+    """The chunks of one answer."""
+
+    def __init__(self, body: Body, words: int) -> None:
+        self.count = min(words, body.get("max_tokens") or body.get("max_completion_tokens") or 10)
+        self._model = body["model"]
+        self._whole = self.count == words
+        self._prompt_tokens = sum(len(each["content"].split()) for each in body["messages"])
+
+    def chunk(self, delta: Body, finish: str | None = None) -> bytes:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
+        return self._document({"choices": [choice], "usage": None})
+
+    def word(self, number: int) -> bytes:
+        return self.chunk({"content": f"word{number} "})
+
+    def finish(self, reason: str | None = None) -> bytes:
+        return self.chunk({}, reason or ("stop" if self._whole else "length"))
+
+    def usage(self) -> bytes:
+        total = self._prompt_tokens + self.count
+        usage = {
+            "prompt_tokens": self._prompt_tokens,
+            "completion_tokens": self.count,
+            "total_tokens": total,
+        }
+        return self._document({"choices": [], "usage": usage})
+
+    def _document(self, fields: Body) -> bytes:
+        base = {"id": "chatcmpl-stub", "object": "chat.completion.chunk", "created": 1}
+        return _sse({**base, "model": self._model, **fields})
+
+
+_Write: TypeAlias = Callable[[bytes], Awaitable[None]]
+
+
+class Upstream:
+    """The server with what it has seen.
+
+    Attributes:
+        bodies: Every accepted request body, in order.
+        keys: The credential of every request.
+        calls: Number of requests by model.
+        dropped: Number of answers whose reader went away before the end.
+    """
+
+    def __init__(self) -> None:
+        self.bodies: list[Body] = []
+        self.keys: list[str] = []
+        self.calls: Counter[str] = Counter()
+        self.dropped = 0
+        self.base_url = ""
+        self._closing = asyncio.Event()
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, *, host: str = "127.0.0.1", port: int = 0) -> str:
+        """Listen and return the base URL; port 0 takes a free one."""
+        app = web.Application()
+        app.router.add_post("/v1/chat/completions", self._completions)
+        app.router.add_get("/v1/models", self._models)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port).start()
+        port = self._runner.addresses[0][1]
+        self.base_url = f"http://{host}:{port}/v1"
+        return self.base_url
+
+    async def stop(self) -> None:
+        """Break off every answer and stop listening."""
+        self._closing.set()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _models(self, request: web.Request) -> web.Response:
+        return web.json_response({"object": "list", "data": [{"id": "plain", "object": "model"}]})
+
+    async def _completions(self, request: web.Request) -> web.StreamResponse:
+        try:
+            body = await request.json()
+        except json.JSONDecodeError:
+            return _error(400, "invalid_json")
+        problem = problem_of(body)
+        if problem:
+            return _error(400, problem.replace(" ", "_"))
+        self.bodies.append(body)
+        self.keys.append(request.headers.get("Authorization", "").removeprefix("Bearer "))
+        model = body["model"]
+        self.calls[model] += 1
+        behaviour, _, number = (
+            model.rpartition("-") if re.search(r"-\d+$", model) else (model, "", "")
+        )
+        if behaviour.startswith("first-"):
+            behaviour = behaviour.removeprefix("first-") if self.calls[model] == 1 else "plain"
+        if behaviour in REFUSALS:
+            return REFUSALS[behaviour]()
+        if behaviour == "hang":
+            await self._closing.wait()
+            return _error(503, "stopped")
+        return await self._streamed(request, _Answer(body, int(number or WORDS)), behaviour)
+
+    async def _streamed(
+        self, request: web.Request, answer: _Answer, behaviour: str
+    ) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+
+        async def write(data: bytes) -> None:
+            if request.transport is None or request.transport.is_closing():
+                raise ConnectionResetError
+            await response.write(data)
+
+        try:
+            whole = await self._write_answer(write, answer, behaviour)
+        except ConnectionResetError:
+            self.dropped += 1
+            return response
+        if not whole and request.transport is not None:
+            request.transport.abort()
+        return response
+
+    async def _write_answer(self, write: _Write, answer: _Answer, behaviour: str) -> bool:
+        """Write an answer; return False when the connection is to break."""
+        if behaviour == "cut-early":
+            return False
+        await write(answer.chunk({"role": "assistant", "content": ""}))
+        if behaviour == "reasoning":
+            for thought in ("Let ", "me ", "think."):
+                await write(answer.chunk({"reasoning_content": thought}))
+        if behaviour == "tools":
+            await self._write_tool(write, answer)
+            return True
+        for number in range(1, answer.count + 1):
+            if number == 3 and behaviour in _MIDWAY:
+                return await self._go_wrong(write, behaviour)
+            if behaviour == "slow":
+                await self._pause(SLOW_S)
+            await write(answer.word(number))
+        if behaviour == "no-finish":
+            await write(b"data: [DONE]\n\n")
+            return True
+        await write(answer.finish())
+        if behaviour == "cut-late":
+            return False
+        if behaviour == "slow-end":
+            await self._closing.wait()
+        if behaviour != "no-usage":
+            await write(answer.usage())
+        await write(b"data: [DONE]\n\n")
+        return True
+
+    async def _go_wrong(self, write: _Write, behaviour: str) -> bool:
+        if behaviour == "hang-midway":
+            await self._closing.wait()
+        elif behaviour == "garbage":
+            await write(b"data: {not json\n\n")
+            return True
+        elif behaviour == "error-event":
+            await write(_sse({"error": {"message": "overloaded", "type": "server_error"}}))
+            return True
+        elif behaviour == "huge":
+            await write(b"data: ")
+            for _ in range(128):
+                await write(b"x" * 65536)
+        return False
+
+    async def _write_tool(self, write: _Write, answer: _Answer) -> None:
+        start = {"index": 0, "id": "call_1", "type": "function"}
+        await write(
+            answer.chunk({"tool_calls": [{**start, "function": {"name": "add", "arguments": ""}}]})
+        )
+        for piece in ('{"a": 1', ', "b": 2}'):
+            await write(
+                answer.chunk({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]})
+            )
+        await write(answer.finish("tool_calls"))
+        await write(answer.usage())
+        await write(b"data: [DONE]\n\n")
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._closing.wait(), seconds)
+
+
+_MIDWAY = {"cut", "hang-midway", "garbage", "error-event", "huge"}
+BEHAVIOURS = frozenset(
+    {"plain", "slow", "no-usage", "reasoning", "tools", "hang", "slow-end", "cut-early"}
+    | {"cut-late", "no-finish"}
+    | _MIDWAY
+    | set(REFUSALS)
+)
+
+
+@asynccontextmanager
+async def running_upstream() -> AsyncIterator[Upstream]:
+    """Run the server on a free port of the loopback interface."""
+    upstream = Upstream()
+    await upstream.start()
+    try:
+        yield upstream
+    finally:
+        await upstream.stop()
+
+
+async def _serve(host: str, port: int) -> None:
+    upstream = Upstream()
+    url = await upstream.start(host=host, port=port)
+    print(f"OPENAI_BASE_URL={url}", flush=True)  # noqa: T201  # for whoever started it
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0)
+    chosen = parser.parse_args()
+    with suppress(KeyboardInterrupt):
+        asyncio.run(_serve(chosen.host, chosen.port))

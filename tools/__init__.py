@@ -1,0 +1,1 @@
+"""Tools of the house: what `make` runs. Never imported by the product."""
