@@ -3,9 +3,11 @@
 from django.contrib import admin
 from django.urls import path
 
+from apps.api.urls import platform_urls as api_urls
 from apps.web.urls import platform_urls
 
 urlpatterns = [
     *platform_urls,
+    *api_urls,
     path("admin/", admin.site.urls),
 ]

@@ -66,10 +66,10 @@ def actor_of_session(session_key: str, tenant: TenantRef) -> Actor | None:
     """
     with scope.tenant_scope(tenant):
         data = SessionStore(session_key).load() if session_key else {}
-    user_id, session_hash = data.get(SESSION_KEY), data.get(HASH_SESSION_KEY)
-    if not user_id or not session_hash:
-        return None
-    user = find_member(UUID(user_id), tenant)
+        user_id, session_hash = data.get(SESSION_KEY), data.get(HASH_SESSION_KEY)
+        if not user_id or not session_hash:
+            return None
+        user = find_member(UUID(user_id), tenant)
     if user is None or not constant_time_compare(session_hash, user.get_session_auth_hash()):
         return None
     return user.remembered_actor(tenant.id)

@@ -55,11 +55,11 @@ class TurnRelay:
             redis.RedisError: The log cannot be read.
         """
         key = stream_key(self._turn_id)
-        if self._after is not None:
+        if self._after not in {None, START}:
             oldest = await oldest_id(key)
             if oldest is None:
                 return "expired"
-            if event_order(oldest) > event_order(self._after):
+            if event_order(oldest) > event_order(self._after or START):
                 return "gap"
         async with stream_reader().watch(key, self._after or START) as watcher:
             return await self._relay_from(watcher)

@@ -26,8 +26,6 @@ from apps.core.scope import tenant_scope
 
 logger = get_logger(__name__)
 
-_DEADLINE_S = 1.5
-_KEPT_S = 1.0
 _THREADS = 16
 
 
@@ -77,10 +75,18 @@ def _timed(run: Callable[[], Outcome]) -> tuple[Outcome, int]:
 
 
 @dataclass(slots=True)
-class _Board:
-    """The checks of this process, those still running, and the last answer."""
+class Board:
+    """The checks of this process, those still running, and the last answer.
+
+    Attributes:
+        checks: What to look at, by name.
+        deadline_s: Seconds a round may take; what has not answered then counts as failed.
+        kept_s: Seconds an answer is given again before the next round.
+    """
 
     checks: dict[str, Check] = field(default_factory=dict)
+    deadline_s: float = 1.5
+    kept_s: float = 1.0
     running: dict[str, "Future[tuple[Outcome, int]]"] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     answer: Readiness | None = None
@@ -88,12 +94,19 @@ class _Board:
     draining: bool = False
 
     def readiness(self) -> Readiness:
-        # Callers wait for one another here: a flood of probes costs one round of checks a second.
+        """Return the state of everything on the board, at most `kept_s` old."""
+        # Callers wait for one another here: a flood of probes costs one round of checks.
         with self.lock:
-            if self.answer is None or time.monotonic() - self.answered_at >= _KEPT_S:
+            if self.answer is None or time.monotonic() - self.answered_at >= self.kept_s:
                 self.answer = self._look()
                 self.answered_at = time.monotonic()
             return self.answer
+
+    def begin_drain(self) -> None:
+        """Answer `unavailable` from now on, so that load balancers send nobody new."""
+        with self.lock:
+            self.draining = True
+            self.answer = None
 
     def _look(self) -> Readiness:
         for name, check in self.checks.items():
@@ -102,7 +115,7 @@ class _Board:
             if name not in self.running:
                 work = partial(copy_context().run, _timed, check.run)
                 self.running[name] = _executor().submit(work)
-        done, _ = wait(self.running.values(), timeout=_DEADLINE_S)
+        done, _ = wait(self.running.values(), timeout=self.deadline_s)
         reports = {name: self._report(name, done) for name in self.checks}
         missing = [name for name, report in reports.items() if not report["ok"]]
         status = "degraded" if missing else "ok"
@@ -113,7 +126,7 @@ class _Board:
     def _report(self, name: str, done: "set[Future[tuple[Outcome, int]]]") -> CheckReport:
         future = self.running[name]
         if future not in done:
-            return CheckReport(ok=False, ms=round(_DEADLINE_S * 1000), detail="no answer in time")
+            return CheckReport(ok=False, ms=round(self.deadline_s * 1000), detail="no answer in time")
         del self.running[name]
         error = future.exception()
         if error is not None:
@@ -132,15 +145,18 @@ def _executor() -> ThreadPoolExecutor:
 
 
 @cache
-def _board() -> _Board:
-    board = _Board()
-    board.checks["database"] = Check(name="database", run=_database, required=True)
-    for role in RedisRole:
-        name = f"redis_{role.value}"
-        board.checks[name] = Check(
-            name=name, run=partial(_redis, role), required=role is RedisRole.STREAMS
+def board() -> Board:
+    """Return this process's board, with core's own checks on it."""
+    own = [Check(name="database", run=_database, required=True)]
+    own += [
+        Check(
+            name=f"redis_{role.value}",
+            run=partial(_redis, role),
+            required=role is RedisRole.STREAMS,
         )
-    return board
+        for role in RedisRole
+    ]
+    return Board(checks={check.name: check for check in own})
 
 
 def _database() -> Outcome:
@@ -159,19 +175,7 @@ def _redis(role: RedisRole) -> Outcome:
 
 def register_check(check: Check) -> None:
     """Add a check to readiness; called from `AppConfig.ready`."""
-    _board().checks[check.name] = check
-
-
-def begin_drain() -> None:
-    """Answer `unavailable` from now on, so that load balancers send nobody new."""
-    board = _board()
-    board.draining = True
-    board.answer = None
-
-
-def readiness() -> Readiness:
-    """Return the state of everything this process depends on, at most a second old."""
-    return _board().readiness()
+    board().checks[check.name] = check
 
 
 @require_safe
@@ -185,5 +189,5 @@ def live(_request: HttpRequest) -> JsonResponse:
 @never_cache
 def ready(_request: HttpRequest) -> JsonResponse:
     """Say whether this process can serve, with 503 when it cannot."""
-    answer = readiness()
+    answer = board().readiness()
     return JsonResponse(answer, status=503 if answer["status"] == "unavailable" else 200)

@@ -11,6 +11,7 @@ and limits on size and total time.
 """
 
 import asyncio
+import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterable
@@ -31,6 +32,8 @@ from django.utils.translation import gettext as _
 from typing_extensions import override
 
 from apps.core.errors import KarenError
+
+logging.getLogger("httpx2").setLevel(logging.WARNING)  # it tells the address of every request
 
 Address: TypeAlias = IPv4Address | IPv6Address
 SocketOption: TypeAlias = (

@@ -45,9 +45,13 @@ def _reap(pk: int) -> bool:
     handled = handler is not None and (tenant is not None or lease.tenant_id is None)
     logger.warning("lease.expired", kind=lease.kind, key=str(lease.key), handled=handled)
     if handler is not None and handled:
-        with scope.tenant_scope(tenant), scope.actor_scope(scope.SYSTEM), scope.correlation_scope():
-            with transaction.atomic():
-                handler(lease.key)
+        with (
+            scope.tenant_scope(tenant),
+            scope.actor_scope(scope.SYSTEM),
+            scope.correlation_scope(),
+            transaction.atomic(),
+        ):
+            handler(lease.key)
         metrics.leases_reaped_total.labels(lease.kind).inc()
     # A handler that enqueued the work again has taken the lease over under another name.
     Lease.objects.filter(pk=pk, owner=taker).delete()

@@ -16,7 +16,7 @@ def _adapter(path: str) -> ChatAdapter:
 
 
 def _embedding_adapter() -> EmbeddingAdapter:
-    return cast("EmbeddingAdapter", import_string(f"{_ADAPTERS}.onnx_embed.OnnxEmbedder")())
+    return cast("EmbeddingAdapter", import_string(f"{_ADAPTERS}.onnx_embed.OnnxEmbedAdapter")())
 
 
 def _warm_local(model: ModelInfo) -> None:

@@ -53,10 +53,15 @@ def quoted_schema(schema: str) -> str:
     return f'"{schema}"'
 
 
+def tenant_app_labels() -> list[str]:
+    """Return the labels of the apps whose tables every tenant has."""
+    return sorted(name.rpartition(".")[2] for name in settings.TENANT_APPS)
+
+
 def tenant_migrations() -> list[tuple[str, str]]:
     """Return (app label, name) of every migration of tenant apps, in a stable order."""
     loader = MigrationLoader(None, ignore_no_migrations=True)
-    labels = {name.rpartition(".")[2] for name in settings.TENANT_APPS}
+    labels = set(tenant_app_labels())
     return sorted(key for key in loader.disk_migrations if key[0] in labels)
 
 
@@ -69,7 +74,8 @@ def schema_version() -> str:
 def migrate_schema(schema: str) -> None:
     """Bring one existing schema to the newest migrations of the tenant apps."""
     with scope.tenant_scope(schema_ref(schema)):
-        call_command(MigrateCommand(), interactive=False, verbosity=0)
+        for label in tenant_app_labels():  # others would only be recorded, never created, here
+            call_command(MigrateCommand(), label, interactive=False, verbosity=0)
 
 
 def ensure_template() -> SchemaTemplate:

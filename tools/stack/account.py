@@ -133,7 +133,8 @@ def program_folder(package: Path, version: str, account: Account) -> Path:
         if not copy.parent.exists():
             fresh.rename(copy.parent)  # complete or not there at all
         say(
-            f"The database's account cannot enter {package.parent}: its programs are copied to {copy}."
+            f"The database's account cannot enter {package.parent}:"
+            f" its programs are copied to {copy}."
         )
     return copy
 

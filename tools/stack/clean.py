@@ -1,6 +1,5 @@
 """`make clean`: remove what `make` created here. Standard library only: `.venv` may be broken."""
 
-import os
 import shutil
 import signal
 import sys
@@ -43,7 +42,7 @@ def _remove(path: Path) -> None:
         if path.is_dir():
             shutil.rmtree(path)
         else:
-            os.unlink(path)
+            path.unlink()
     except PermissionError as error:
         raise StackError(
             f"{error.filename} is not yours to remove: run `sudo make clean`."

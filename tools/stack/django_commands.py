@@ -1,5 +1,6 @@
 """Management commands run from here: each in a process of its own, ended with us."""
 
+import io
 import json
 import os
 import signal
@@ -10,15 +11,13 @@ from typing import Any
 
 from tools.stack.bootstrap import ROOT, VENV_PYTHON
 from tools.stack.console import StackError
-from tools.stack.parentage import die_with_parent
+from tools.stack.parentage import start_child
 
 
 def run_manage(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run `manage.py` on our own terminal; return its exit status."""
     command = [str(VENV_PYTHON), "manage.py", *arguments]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=dict(environment), preexec_fn=die_with_parent(signal.SIGTERM)
-    )
+    process = start_child(command, death=signal.SIGTERM, cwd=ROOT, env=dict(environment))
     while True:
         try:
             return process.wait()
@@ -32,20 +31,19 @@ def prepare(environment: Mapping[str, str]) -> dict[str, Any]:
     Raises:
         StackError: It failed; what it printed stands above.
     """
-    process = subprocess.Popen(
+    process = start_child(
         [str(VENV_PYTHON), "manage.py", "prepare"],
+        death=signal.SIGKILL,
         cwd=ROOT,
         env=dict(environment),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        text=True,
         start_new_session=True,  # at Ctrl-C it must not print a traceback of its own
-        preexec_fn=die_with_parent(signal.SIGKILL),
     )
     assert process.stdout is not None
     last = ""
     try:
-        for line in process.stdout:
+        for line in io.TextIOWrapper(process.stdout, "utf-8", "replace"):
             if last:
                 sys.stdout.write(last)
                 sys.stdout.flush()

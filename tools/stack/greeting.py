@@ -43,7 +43,7 @@ def wait_until_ready(host: str, port: int, timeout_s: float) -> str:
         problem = readiness_problem(host, port)
         if not problem:
             return ""
-        pause.wait(0.1)
+        pause.wait(0.25)
     return problem
 
 

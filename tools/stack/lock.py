@@ -1,4 +1,4 @@
-"""`make lock`: compile `requirements/*.in` into exact versions. `ARGS=--upgrade` takes newer ones."""
+"""`make lock`: compile `requirements/*.in` into exact versions; `ARGS=--upgrade` for newer."""
 
 import os
 import shlex

@@ -1,4 +1,4 @@
-"""`make shell`, `make operator`: a management command over the running stack, or a short-lived one."""
+"""`make shell`, `make operator`: a command over the running stack, or a short-lived one."""
 
 import sys
 from collections.abc import Iterator

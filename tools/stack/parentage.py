@@ -3,7 +3,9 @@
 import ctypes
 import os
 import signal
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Sequence
+from typing import Any
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -24,6 +26,15 @@ def die_with_parent(death: signal.Signals) -> Callable[[], None]:
                 os._exit(1)
 
     return bind
+
+
+def start_child(
+    command: Sequence[str], *, death: signal.Signals, **options: Any
+) -> "subprocess.Popen[bytes]":
+    """Start a program that gets the signal `death` when we are gone; options as for `Popen`."""
+    # Unsafe only while other threads run: we start children before any thread, or without one.
+    bind = die_with_parent(death)
+    return subprocess.Popen(command, preexec_fn=bind, **options)  # noqa: PLW1509
 
 
 def end_with_make() -> None:

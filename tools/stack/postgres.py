@@ -4,6 +4,7 @@ The wheel's own helper cannot pass settings, so its programs are called directly
 listens on a socket in a private folder only; whoever may enter that folder is trusted.
 """
 
+import os
 import shutil
 import signal
 import subprocess
@@ -18,9 +19,9 @@ from urllib.parse import quote
 
 from tools.stack.account import Account, data_folder, program_folder, socket_folder
 from tools.stack.console import StackError, say
-from tools.stack.logs import fresh_log
 from tools.stack.leftovers import is_alive, read_pid, stop_process, works_in
-from tools.stack.parentage import die_with_parent
+from tools.stack.logs import fresh_log
+from tools.stack.parentage import start_child
 
 DATABASE = "karen"
 _ROLE = "postgres"
@@ -43,8 +44,8 @@ _FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "
 
 _MADE_BY_INITDB = {
     "PG_VERSION", "base", "global", "pg_commit_ts", "pg_dynshmem", "pg_hba.conf", "pg_ident.conf",
-    "pg_logical", "pg_multixact", "pg_notify", "pg_replslot", "pg_serial", "pg_snapshots", "pg_stat",
-    "pg_stat_tmp", "pg_subtrans", "pg_tblspc", "pg_twophase", "pg_wal", "pg_xact",
+    "pg_logical", "pg_multixact", "pg_notify", "pg_replslot", "pg_serial", "pg_snapshots",
+    "pg_stat", "pg_stat_tmp", "pg_subtrans", "pg_tblspc", "pg_twophase", "pg_wal", "pg_xact",
     "postgresql.auto.conf", "postgresql.conf", "postmaster.opts", "postmaster.pid",
 }  # fmt: skip
 
@@ -164,22 +165,31 @@ def _create_database(data: Path, programs: Path, account: Account) -> None:
 
 
 def _run_as(command: list[str], data: Path, account: Account, *, text: str = "") -> None:
-    done = subprocess.run(
+    process = start_child(
         command,
-        check=False,
-        capture_output=True,
-        input=text,
-        text=True,
+        death=signal.SIGKILL,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         cwd=data,
         env=_ENVIRONMENT,
-        preexec_fn=die_with_parent(signal.SIGKILL),  # only one thread runs while servers start
         start_new_session=True,
         **account.process_arguments(),
     )
-    if done.returncode != 0:
-        reason = (done.stderr or done.stdout).strip().splitlines()
-        said = next((line for line in reason if "error" in line.lower() or "FATAL" in line), "")
-        raise StackError(f"Preparing the database in {data} failed: {said or reason[-1:]}.")
+    try:
+        output, _nothing = process.communicate(text.encode())
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    # In single-user mode a failed statement leaves the exit status at 0.
+    lines = output.decode("utf-8", "replace").splitlines()
+    complaints = [
+        line for line in lines if "FATAL:" in line or "ERROR:" in line or "error:" in line
+    ]
+    if process.returncode != 0 or complaints:
+        said = (complaints or lines or ["no output"])[-1]
+        raise StackError(f"Preparing the database in {data} failed: {said}")
 
 
 def _start(
@@ -192,15 +202,15 @@ def _start(
     for name, value in settings.items():
         command += ["-c", f"{name}={value}"]
     with log.open("wb") as output:
-        return subprocess.Popen(
+        return start_child(
             command,
+            death=signal.SIGINT,  # "fast shutdown": nothing is lost
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             cwd=data,
             env=_ENVIRONMENT,
             start_new_session=True,  # Ctrl-C is for us; the database stops after its clients
-            preexec_fn=die_with_parent(signal.SIGINT),  # "fast shutdown": nothing is lost
             **account.process_arguments(),
         )
 

@@ -31,6 +31,9 @@ def main() -> int:
     with sole_run(var):
         port = require_free_port(environment)
         environment |= read_secrets(var, environment)
+        if os.geteuid() == 0:
+            # Celery says this four times; whoever is root on a trial machine knows it.
+            environment["PYTHONWARNINGS"] = "ignore:You're running the worker with superuser"
         say("Starting Karen …")
         with embedded_services(
             var,
@@ -54,8 +57,8 @@ def main() -> int:
                 "KAREN_STARTED_AT": str(started),
                 "BIND": reachable_host(environment["BIND"]),
             }
-            command = [sys.executable, "-m", "tools.stack.greeting"]
-            supervisor.add("karen", command, greeting, restart=False)
+            greeter = [sys.executable, "-m", "tools.stack.greeting"]
+            supervisor.add("karen", greeter, greeting, restart=False)
             supervisor.run()
     say("Karen has stopped.")
     return 0

@@ -62,6 +62,8 @@ def read_environment() -> dict[str, str]:
     environment["KAREN_VAR"] = str(var if var.is_absolute() else ROOT / var)
     environment["PATH"] = f"{VENV / 'bin'}:{environment.get('PATH', '/usr/bin:/bin')}"
     environment["PYTHONUNBUFFERED"] = "1"
+    # Compiling every module anew would cost each process of each start two seconds.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     return environment
 
 

@@ -24,7 +24,7 @@ from honcho.printer import Message, Printer
 
 from tools.stack.console import INTERRUPTED
 from tools.stack.logs import fresh_log
-from tools.stack.parentage import die_with_parent
+from tools.stack.parentage import start_child
 
 GRACE_S = 4.0
 FIRST_PAUSE_S = 0.2
@@ -145,15 +145,15 @@ class Supervisor:
             self._report_change()
 
     def _start(self, child: Child) -> None:
-        child.process = subprocess.Popen(
+        child.process = start_child(
             child.command,
+            death=signal.SIGKILL,  # every process is crash-safe by design
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=self._directory,
             env=dict(child.environment),
             start_new_session=True,  # Ctrl-C reaches us alone; we end them in order
-            preexec_fn=die_with_parent(signal.SIGKILL),  # every process is crash-safe by design
         )
         child.started_at = time.monotonic()
         assert child.process.stdout is not None

@@ -1,4 +1,4 @@
-"""`make test` and `make bench`: a database and a Valkey of their own, then the programs over them."""
+"""`make test` and `make bench`: programs over a database and a Valkey of their own."""
 
 import argparse
 import os
@@ -15,9 +15,18 @@ from pathlib import Path
 from tools.stack.account import server_account
 from tools.stack.bootstrap import ROOT, VENV_PYTHON
 from tools.stack.console import run_command, say, warn
-from tools.stack.parentage import die_with_parent, end_with_make
+from tools.stack.parentage import end_with_make, start_child
 from tools.stack.runtime import read_environment, var_folder
 from tools.stack.services import embedded_services
+
+_DEVELOPERS_OWN = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "DJANGO_SETTINGS_MODULE",
+    "OPENAI_API_KEY",
+    "OPENAI_BASE_URL",
+    "PYTHONDONTWRITEBYTECODE",  # every process would compile every module anew
+)
 
 
 def main() -> int:
@@ -30,14 +39,14 @@ def main() -> int:
     options, arguments = parser.parse_known_args()
     if options.browser:
         ensure_chromium()
-    with test_stack(durable=options.durable) as environment:
+    with own_stack(durable=options.durable) as environment:
         if options.module == "pytest":
             arguments += shlex.split(environment.get("ARGS", ""))
         return run_module(options.module, arguments, environment)
 
 
 @contextmanager
-def test_stack(*, durable: bool = False) -> Iterator[dict[str, str]]:
+def own_stack(*, durable: bool = False) -> Iterator[dict[str, str]]:
     """Yield an environment with services of its own, below a folder that is removed at the end.
 
     Settings of the developer's `.env` and shell (real servers, keys of paid services) are left out.
@@ -58,7 +67,7 @@ def test_stack(*, durable: bool = False) -> Iterator[dict[str, str]]:
 
 @contextmanager
 def short_lived_folder() -> Iterator[Path]:
-    """Yield a folder that the servers' account can enter: `var/test-<pid>`, else a temporary one."""
+    """Yield `var/test-<pid>`, or a temporary folder where the servers cannot enter that."""
     var = var_folder(read_environment())
     folder = var / f"test-{os.getpid()}"
     if not server_account().can_enter(var):
@@ -72,12 +81,12 @@ def short_lived_folder() -> Iterator[Path]:
 
 
 def run_module(module: str, arguments: Sequence[str], environment: dict[str, str]) -> int:
-    """Run a Python module on our terminal; Ctrl-C reaches it as well and it may finish its report."""
-    process = subprocess.Popen(
+    """Run a Python module on our terminal; Ctrl-C reaches it too, and it may finish its report."""
+    process = start_child(
         [str(VENV_PYTHON), "-m", module, *arguments],
         cwd=ROOT,
         env=environment,
-        preexec_fn=die_with_parent(signal.SIGTERM),
+        death=signal.SIGTERM,
     )
     try:
         return process.wait()

@@ -20,7 +20,7 @@ from tools.stack.account import Account, data_folder, program_folder
 from tools.stack.console import StackError
 from tools.stack.leftovers import is_alive, read_pid, stop_process, works_in
 from tools.stack.logs import fresh_log
-from tools.stack.parentage import die_with_parent
+from tools.stack.parentage import start_child
 
 _LOOPBACK = "127.0.0.1"
 _START_TIMEOUT_S = 30.0
@@ -76,15 +76,15 @@ def _start(
     for _attempt in range(_ATTEMPTS):
         port = _free_port()
         with log.open("ab") as output:
-            process = subprocess.Popen(
+            process = start_child(
                 [str(program), "-"],  # settings on stdin: the password must not show in `ps`
+                death=signal.SIGTERM,  # it saves its data and leaves
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
                 cwd=data,
                 env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
                 start_new_session=True,
-                preexec_fn=die_with_parent(signal.SIGTERM),  # it saves its data and leaves
                 **account.process_arguments(),
             )
         assert process.stdin is not None

@@ -67,11 +67,11 @@ def implied(codes: Collection[str], *, known: Collection[str]) -> frozenset[str]
     """Return `codes` with everything they stand for.
 
     Args:
-        codes: Codes that were granted.
+        codes: Codes that were granted; unknown ones, such as retired ones, count for nothing.
         known: Every code there is; an area's admin holds those of its area.
     """
-    granted = set(codes)
-    granted |= {_ALSO_ADMIN_OF[code] for code in codes if code in _ALSO_ADMIN_OF}
+    granted = set(codes) & set(known)
+    granted |= {_ALSO_ADMIN_OF[code] for code in granted if code in _ALSO_ADMIN_OF}
     areas = {code.removesuffix("admin") for code in granted if code.endswith(_ADMIN_SUFFIX)}
     return frozenset(granted | {code for code in known if code.startswith(tuple(areas))})
 

@@ -65,6 +65,7 @@ _decode = msgspec.json.Decoder(_Chunk).decode
 
 
 def arguments_of(request: ModelRequest) -> dict[str, Any]:
+    """Return the body of a streaming request."""
     name = request.model.partition("/")[2]
     profile = profile_of(name)
     arguments: dict[str, Any] = {

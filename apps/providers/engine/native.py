@@ -70,7 +70,7 @@ class NativeModel:
         if not self._model:
             raise NativeError("the model file does not load")
         self._vocab: Any = llama_cpp.llama_model_get_vocab(self._model)
-        trained = int(llama_cpp.llama_n_ctx_train(self._model))
+        trained = int(llama_cpp.llama_model_n_ctx_train(self._model))
         self.context_tokens = min(context_tokens, trained) if trained > 0 else context_tokens
         self.batch_tokens = min(512, self.context_tokens)
         self._open_context(threads=threads, sequences=sequences)
@@ -85,6 +85,8 @@ class NativeModel:
         parameters.n_threads = threads
         parameters.n_threads_batch = threads
         parameters.kv_unified = False  # each sequence has its own part of the cache
+        # On a CPU it saves nothing and costs precision, which a small model shows at once.
+        parameters.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
         parameters.no_perf = True
         self._context = llama_cpp.llama_init_from_model(self._model, parameters)
         if not self._context:

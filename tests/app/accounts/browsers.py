@@ -1,6 +1,6 @@
 """Browsers that log in the way people do."""
 
-from django.http import HttpResponse
+from django.http import HttpResponseBase
 from django.test import Client
 
 from apps.core.scope import TenantRef
@@ -17,9 +17,8 @@ def browser(tenant: TenantRef | None, *, check_csrf: bool = False) -> Client:
     return Client(HTTP_HOST=host_of(tenant), enforce_csrf_checks=check_csrf)
 
 
-def log_in(client: Client, email: str, password: str = PASSWORD) -> HttpResponse:
-    response: HttpResponse = client.post(ENTRANCE, {"login": email, "password": password})
-    return response
+def log_in(client: Client, email: str, password: str = PASSWORD) -> HttpResponseBase:
+    return client.post(ENTRANCE, {"login": email, "password": password})
 
 
 def is_signed_in(client: Client) -> bool:

@@ -63,7 +63,9 @@ def test_a_refused_sign_up_leaves_no_workspace_behind(world: World, people: Peop
 
 
 @pytest.mark.parametrize("email", ["zoe@new.example", "ann@acme.example"])
-@pytest.mark.parametrize("slug,refusal", [("acme", SlugTaken), ("-", SlugInvalid), ("admin", SlugInvalid)])
+@pytest.mark.parametrize(
+    "slug,refusal", [("acme", SlugTaken), ("-", SlugInvalid), ("admin", SlugInvalid)]
+)
 def test_what_is_said_about_a_slug_does_not_depend_on_the_e_mail_address(
     world: World, people: People, email: str, slug: str, refusal: type[KarenError]
 ) -> None:

@@ -150,9 +150,7 @@ def test_a_missing_and_a_foreign_conversation_look_the_same(
         selectors.access_turn(actor=bea, turn_id=accepted.turn_id, permission=CHAT)
 
 
-def test_too_many_messages_are_refused_with_the_time_to_wait(
-    committed: World, ann: Actor
-) -> None:
+def test_too_many_messages_are_refused_with_the_time_to_wait(committed: World, ann: Actor) -> None:
     with pytest.raises(RateLimited) as refused:
         for _number in range(settings.CHAT_RATE["burst"] + 1):
             send(actor=ann, tenant=committed.acme)

@@ -94,7 +94,7 @@ async def test_a_message_is_answered_word_by_word(
             type="message",
             ref="r1",
             client_message_id="m1",
-            text="!tokens 30\n!delay 0.01",
+            text="!delay 0.01\n!tokens 30",
             model="echo/plain",
         )
         accepted = await socket.receive()
@@ -113,7 +113,10 @@ async def test_a_client_that_was_cut_resumes_behind_the_last_event_it_saw(
     async with connect(ann, worker.acme) as socket:
         await socket.receive()
         await socket.send(
-            type="message", client_message_id="m1", text="!tokens 60\n!delay 0.02", model="echo/plain"
+            type="message",
+            client_message_id="m1",
+            text="!delay 0.02\n!tokens 60",
+            model="echo/plain",
         )
         accepted = await socket.receive()
         seen = [await socket.receive() for _ in range(4)]
@@ -136,7 +139,10 @@ async def test_two_tabs_follow_one_answer(worker: World, ann: Client, connect: C
         await first.receive()
         await second.receive()
         await first.send(
-            type="message", client_message_id="m1", text="!tokens 40\n!delay 0.01", model="echo/plain"
+            type="message",
+            client_message_id="m1",
+            text="!delay 0.01\n!tokens 40",
+            model="echo/plain",
         )
         accepted = await first.receive()
         await second.send(type="watch", turn_id=accepted["turn_id"], after=None)
@@ -151,7 +157,7 @@ async def test_stop_keeps_the_text_so_far(worker: World, ann: Client, connect: C
         await socket.send(
             type="message",
             client_message_id="m1",
-            text="!tokens 2000\n!delay 0.02",
+            text="!delay 0.02\n!tokens 2000",
             model="echo/plain",
         )
         accepted = await socket.receive()

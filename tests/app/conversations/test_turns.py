@@ -84,9 +84,7 @@ def test_only_one_of_two_workers_claims_a_turn(committed: World, ann: Actor) -> 
     assert second is None
 
 
-def test_a_dead_workers_turn_is_answered_on_the_next_attempt(
-    committed: World, ann: Actor
-) -> None:
+def test_a_dead_workers_turn_is_answered_on_the_next_attempt(committed: World, ann: Actor) -> None:
     turn_id = send(actor=ann, tenant=committed.acme, text="kept").turn_id
     with scope.tenant_scope(committed.acme):
         dead = turns.claim_turn(turn_id=turn_id, owner="dead", lease_ttl_s=9)
@@ -157,9 +155,7 @@ def test_a_worker_that_dies_between_commit_and_event_is_made_up_for(
         assert terminal_of(turn_id) == ["done"]
 
 
-def test_a_queued_turn_that_the_broker_lost_is_enqueued_again(
-    committed: World, ann: Actor
-) -> None:
+def test_a_queued_turn_that_the_broker_lost_is_enqueued_again(committed: World, ann: Actor) -> None:
     turn_id = send(actor=ann, tenant=committed.acme).turn_id
     redis_client(RedisRole.BROKER).flushdb()
     expire_lease(turn_id)

@@ -27,7 +27,9 @@ def _run(headers: dict[str, str]) -> None:
     run_turn.apply(kwargs={"turn_id": str(new_id())}, headers=headers)
 
 
-@pytest.mark.parametrize("headers", [{}, {"karen_tenant": "nonsense"}, {"karen_tenant": str(new_id())}])
+@pytest.mark.parametrize(
+    "headers", [{}, {"karen_tenant": "nonsense"}, {"karen_tenant": str(new_id())}]
+)
 def test_a_task_without_a_valid_tenant_becomes_a_dead_letter(
     committed: World, headers: dict[str, str]
 ) -> None:
@@ -112,7 +114,9 @@ def test_a_lease_taken_over_is_noticed_by_its_former_owner(committed: World) -> 
 
 
 def test_a_lease_without_a_handler_or_tenant_is_dropped(committed: World) -> None:
-    Lease.objects.create(kind="unknown", key=new_id(), owner="x", until=now() - timedelta(seconds=1))
+    Lease.objects.create(
+        kind="unknown", key=new_id(), owner="x", until=now() - timedelta(seconds=1)
+    )
 
     assert reap_leases() == 0
     assert not Lease.objects.exists()

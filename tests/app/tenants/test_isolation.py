@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from typing import Any
 from uuid import UUID
 
 import pytest
 from django.db import connection, transaction
-from django.test import AsyncClient, Client
+from django.test import Client
 
 from apps.conversations import selectors
 from apps.conversations.models.conversations import Conversation
@@ -21,7 +21,7 @@ from apps.tenants.postgresql.base import SchemaSetByHand
 from tests.factories import twin_conversations
 from tests.fixtures.database import World
 from tests.fixtures.people import People
-from tests.fixtures.work import Connect
+from tests.fixtures.work import Connect, Fetch
 
 ActorIn = Callable[[UUID, TenantRef], Actor]
 BrowserOf = Callable[[UUID, TenantRef | None], Client]
@@ -36,6 +36,7 @@ async def test_sockets_requests_and_tasks_interleaved_never_cross(
     people: People,
     browser_of: BrowserOf,
     connect: Connect,
+    fetch: Fetch,
 ) -> None:
     """50 sockets, 50 requests and 20 turns of a person who is a member of both tenants."""
     refs = (worker.acme, worker.globex)
@@ -46,11 +47,11 @@ async def test_sockets_requests_and_tasks_interleaved_never_cross(
     crossings: list[str] = []
 
     async def ask_over_http(ref: TenantRef) -> None:
-        client = AsyncClient(headers={"host": f"{ref.slug}.localhost"})
-        client.cookies = browsers[ref.slug].cookies
-        answer = await client.get(f"/api/v1/conversations/{conversation_id}")
-        if answer.status_code != 200 or answer.json()["title"] != f"title of {ref.slug}":
-            crossings.append(f"http {ref.slug} {answer.status_code} {answer.content!r}")
+        answer = await fetch(
+            f"/api/v1/conversations/{conversation_id}", client=browsers[ref.slug], tenant=ref
+        )
+        if answer["status"] != 200 or f'"title of {ref.slug}"'.encode() not in answer["body"]:
+            crossings.append(f"http {ref.slug} {answer}")
 
     async def ask_over_socket(ref: TenantRef, *, turn: bool) -> None:
         async with connect(browsers[ref.slug], ref) as socket:
@@ -69,16 +70,17 @@ async def test_sockets_requests_and_tasks_interleaved_never_cross(
                 if f"only {ref.slug}" not in text:
                     crossings.append(f"turn {ref.slug} {frames}")
 
-    async with AsyncExitStack():
-        await asyncio.gather(
-            *(ask_over_http(refs[n % 2]) for n in range(50)),
-            *(ask_over_socket(refs[n % 2], turn=n < 20) for n in range(50)),
-        )
+    await asyncio.gather(
+        *(ask_over_http(refs[n % 2]) for n in range(50)),
+        *(ask_over_socket(refs[n % 2], turn=n < 20) for n in range(50)),
+    )
 
     assert crossings == []
 
 
-async def tenant_db_in(ref: TenantRef, function: Callable[..., object], *args: object, **kw: object) -> object:
+async def tenant_db_in(
+    ref: TenantRef, function: Callable[..., Any], *args: object, **kw: object
+) -> Any:
     with scope.tenant_scope(ref):
         return await tenant_db(function, *args, **kw)
 
@@ -86,9 +88,7 @@ async def tenant_db_in(ref: TenantRef, function: Callable[..., object], *args: o
 async def test_threads_and_tasks_read_their_own_tenant(committed: World, people: People) -> None:
     refs = (committed.acme, committed.globex)
     with scope.tenant_scope(committed.acme):
-        conversation_id, _ = await tenant_db(
-            twin_conversations, owner_id=people.bea, tenants=refs
-        )
+        conversation_id, _ = await tenant_db(twin_conversations, owner_id=people.bea, tenants=refs)
 
     async def read(ref: TenantRef) -> bool:
         with scope.tenant_scope(ref):

@@ -115,6 +115,7 @@ def test_where_addresses_are_confirmed_the_code_comes_first(
     visitor: Client, settings: Settings, mailoutbox: list[EmailMessage]
 ) -> None:
     settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+    settings.ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
     address = f"{new_id().hex}@sea.example"
 
     answer = visitor.post("/signup/", {**GOOD, "slug": "sea-two", "email": address})

@@ -57,7 +57,7 @@ def _free_port() -> int:
         return port
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(
     world: World, worker_process: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
@@ -104,7 +104,7 @@ def _wait_until_live(port: int, process: "subprocess.Popen[bytes]", log: Path) -
     deadline = time.monotonic() + STARTUP_S
     while time.monotonic() < deadline:
         try:
-            with urlopen(f"http://127.0.0.1:{port}/health/live", timeout=1) as answer:
+            with urlopen(f"http://127.0.0.1:{port}/", timeout=1) as answer:
                 if answer.status == 200:
                     return
         except OSError:

@@ -64,7 +64,11 @@ def applied(snapshot: AnswerSnapshot, log: Log) -> AnswerSnapshot:
 
 def test_every_event_kind_joins_the_law() -> None:
     schema = TypeAdapter(TurnEvent).json_schema()
-    kinds = {d["properties"]["kind"]["const"] for d in schema["$defs"].values() if "kind" in d.get("properties", {})}
+    kinds = {
+        d["properties"]["kind"]["const"]
+        for d in schema["$defs"].values()
+        if "kind" in d.get("properties", {})
+    }
 
     assert kinds == set(EVENTS)
 

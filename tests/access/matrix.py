@@ -1,0 +1,212 @@
+"""Who may use which address: one row for each route and method, checked by `test_matrix.py`.
+
+A new route gets its row here, or the test fails. `route` is the pattern as Django's resolver spells
+it; `path` is a concrete address, with `{conversation}`, `{idle}` (one without a running turn) and `{turn}`
+for objects of acme's owner.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from apps.accounts.permissions import CHAT_USER
+
+
+class Host(StrEnum):
+    """Where an address lives."""
+
+    PLATFORM = "platform"
+    WORKSPACE = "workspace"
+
+
+class Access(StrEnum):
+    """What an address demands when it is not a workspace permission."""
+
+    OPEN = "open"
+    SIGNED_IN = "signed in"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One route with one method.
+
+    Attributes:
+        host: The kind of host that serves it.
+        route: The pattern; several rows may share one.
+        demands: An `Access`, or a permission code.
+        path: A concrete address; the route itself when it has no parameters.
+        method: The HTTP method.
+        body: The JSON body of a writing request.
+        success: Statuses that mean "let through".
+        hidden: Refusals answer 404, because outsiders may not know the address exists.
+    """
+
+    host: Host
+    route: str
+    demands: str
+    path: str = ""
+    method: str = "GET"
+    body: Mapping[str, object] = field(default_factory=dict)
+    success: tuple[int, ...] = (200,)
+    hidden: bool = False
+
+    @property
+    def is_api(self) -> bool:
+        """Whether refusals are error envelopes rather than redirects to the login page."""
+        return self.route.startswith("api/")
+
+    @property
+    def address(self) -> str:
+        """The path to ask for, with its placeholders."""
+        return self.path or f"/{self.route}"
+
+    @property
+    def has_object(self) -> bool:
+        """Whether the address names something that belongs to somebody."""
+        return "{" in self.address
+
+    @property
+    def name(self) -> str:
+        """How test reports call this row."""
+        return f"{self.host} {self.method} /{self.route}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SocketRow:
+    """One WebSocket route."""
+
+    route: str
+    demands: str
+
+
+_KEY = "/accounts/password/reset/key/1-set/"
+_PASSED_ON = (200, 302)
+
+# allauth decides some pages by the state of a log-in under way; being sent on is being let through.
+_ACCOUNT_PAGES: tuple[tuple[str, str, str, tuple[int, ...]], ...] = (
+    ("accounts/login/", Access.OPEN, "", _PASSED_ON),
+    ("accounts/logout/", Access.OPEN, "", _PASSED_ON),
+    ("accounts/signup/", Access.OPEN, "", (302,)),
+    ("accounts/inactive/", Access.OPEN, "", (200,)),
+    ("accounts/confirm-email/", Access.OPEN, "", _PASSED_ON),
+    (
+        r"accounts/^confirm-email/(?P<key>[-:\w]+)/$",
+        Access.OPEN,
+        "/accounts/confirm-email/nokey/",
+        (200, 302, 404),
+    ),
+    ("accounts/password/reset/", Access.OPEN, "", _PASSED_ON),
+    ("accounts/password/reset/done/", Access.OPEN, "", (200,)),
+    (
+        "accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",
+        Access.OPEN,
+        _KEY,
+        _PASSED_ON,
+    ),
+    ("accounts/password/reset/key/done/", Access.OPEN, "", (200,)),
+    ("accounts/login/code/confirm/", Access.OPEN, "", _PASSED_ON),
+    ("accounts/reauthenticate/", Access.SIGNED_IN, "", _PASSED_ON),
+    ("accounts/email/", Access.SIGNED_IN, "", _PASSED_ON),
+    ("accounts/password/change/", Access.SIGNED_IN, "", _PASSED_ON),
+    ("accounts/password/set/", Access.SIGNED_IN, "", _PASSED_ON),
+)
+
+
+def _both_hosts() -> tuple[Row, ...]:
+    rows: list[Row] = []
+    for host in Host:
+        rows += [
+            Row(host=host, route=route, demands=demands, path=path, success=success)
+            for route, demands, path, success in _ACCOUNT_PAGES
+        ]
+        rows += [
+            Row(host=host, route="workspaces/", demands=Access.SIGNED_IN),
+            Row(
+                host=host,
+                route="workspaces/<uuid:tenant_id>/open/",
+                demands=Access.SIGNED_IN,
+                path="/workspaces/{acme}/open/",
+                method="POST",
+                success=(302,),
+            ),
+            Row(host=host, route="signup/address/", demands=Access.OPEN, success=(200, 204)),
+            Row(host=host, route="health/live", demands=Access.OPEN),
+            Row(host=host, route="health/ready", demands=Access.OPEN),
+            Row(
+                host=host,
+                route="api/<path:rest>",
+                demands=Access.OPEN,
+                path="/api/nothing/here",
+                success=(404,),
+            ),
+        ]
+    return tuple(rows)
+
+
+_PLATFORM = (
+    Row(host=Host.PLATFORM, route="", demands=Access.OPEN, success=_PASSED_ON),
+    Row(host=Host.PLATFORM, route="signup/", demands=Access.OPEN, success=_PASSED_ON),
+    Row(host=Host.PLATFORM, route="metrics", demands=Access.OPERATOR, hidden=True),
+    # All of the admin's own routes; `test_console.py` walks each of them.
+    Row(host=Host.PLATFORM, route="admin/", demands=Access.OPERATOR),
+)
+
+
+def _api(route: str, **values: object) -> Row:
+    return Row(host=Host.WORKSPACE, route=f"api/v1/{route}", demands=CHAT_USER, **values)  # type: ignore[arg-type]  # passed on as given
+
+
+_MESSAGE = {"text": "hello", "client_message_id": "matrix", "model": "echo/plain"}
+_CONVERSATION = "conversations/<uuid:conversation_id>"
+_ONE = "/api/v1/conversations/{conversation}"
+
+_WORKSPACE = (
+    Row(host=Host.WORKSPACE, route="", demands=Access.OPEN, success=(302,)),
+    Row(host=Host.WORKSPACE, route="chat/", demands=CHAT_USER),
+    Row(
+        host=Host.WORKSPACE,
+        route="chat/<uuid:conversation_id>/",
+        demands=CHAT_USER,
+        path="/chat/{conversation}/",
+    ),
+    # The token is the credential; tests/app/accounts checks whom it admits.
+    Row(
+        host=Host.WORKSPACE,
+        route="enter/<str:token>/",
+        demands=Access.OPEN,
+        path="/enter/no-such-token/",
+        success=(400, 401, 403, 404, 410),
+    ),
+    _api("me"),
+    _api("models"),
+    _api("conversations"),
+    _api("conversations", method="POST", success=(201,)),
+    _api(_CONVERSATION, path=_ONE),
+    _api(_CONVERSATION, path=_ONE, method="PATCH", body={"title": "new"}),
+    _api(_CONVERSATION, path=_ONE, method="DELETE", success=(204,)),
+    _api(f"{_CONVERSATION}/messages", path=f"{_ONE}/messages"),
+    _api(
+        f"{_CONVERSATION}/messages",
+        path="/api/v1/conversations/{idle}/messages",
+        method="POST",
+        body=_MESSAGE,
+        success=(202,),
+    ),
+    _api("turns", method="POST", body=_MESSAGE, success=(202,)),
+    _api("turns/<uuid:turn_id>", path="/api/v1/turns/{turn}"),
+    _api(
+        "turns/<uuid:turn_id>/cancel",
+        path="/api/v1/turns/{turn}/cancel",
+        method="POST",
+        success=(202,),
+    ),
+    # The document is the same everywhere and holds nothing of the workspace.
+    Row(host=Host.WORKSPACE, route="api/schema/", demands=Access.OPEN),
+    Row(host=Host.WORKSPACE, route="api/docs/", demands=Access.OPEN),
+    Row(host=Host.WORKSPACE, route="api/redoc/", demands=Access.OPEN),
+)
+
+ROWS = (*_both_hosts(), *_PLATFORM, *_WORKSPACE)
+
+SOCKETS = (SocketRow(route="ws/chat/", demands=CHAT_USER),)
