@@ -8,6 +8,7 @@ Nothing waits for the latter: leases and the reaper recover dead work within sec
 import os
 
 from celery import Celery
+from celery.signals import setup_logging
 
 from celery_app.queues import TASK_QUEUES, route
 from celery_app.schedule import SCHEDULE
@@ -42,3 +43,8 @@ app.conf.update(
     timezone="UTC",
 )
 app.autodiscover_tasks()
+
+
+@setup_logging.connect  # type: ignore[untyped-decorator]  # celery's signals carry no types
+def keep_logging_as_configured(**_: object) -> None:
+    """Leave logging to the settings: without a receiver Celery sets the root level by itself."""

@@ -14,6 +14,11 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         }
         for queue in QUEUES
     },
+    "clear-expired-credentials": {
+        "task": "accounts.clear_expired",
+        "schedule": 3600.0,
+        "options": {"queue": "default", "expires": 3600},
+    },
     "fill-spares": {
         "task": "tenants.fill_spares",
         "schedule": 300.0,

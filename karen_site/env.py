@@ -59,6 +59,12 @@ class Environment:
         group="Platform",
     )
     bind: str = _var("127.0.0.1", "Address the web server listens on.", group="Platform")
+    trusted_proxies: int = _var(
+        0,
+        "Reverse proxies in front of Karen; so many addresses at the end of `X-Forwarded-For` are"
+        " believed.",
+        group="Platform",
+    )
     scheme: str = _var("http", "`http` or `https`: how browsers reach Karen.", group="Platform")
     karen_var: Path = _var(
         BASE_DIR / "var", "Folder for everything Karen writes at run time.", group="Platform"

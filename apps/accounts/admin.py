@@ -1,16 +1,19 @@
 """The operators' view of people. Memberships and sessions change through services."""
 
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import BaseUserCreationForm
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from typing_extensions import override
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from apps.accounts import services
 from apps.accounts.models.memberships import Membership
 from apps.accounts.models.roles import Role
 from apps.accounts.models.sessions import Session
@@ -45,6 +48,17 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]  # 
     )
     add_fieldsets = ((None, {"fields": ("email", "name", "password1", "password2")}),)
     filter_horizontal = ("groups",)
+    actions = ("end_sessions",)
+
+    @admin.action(description="End all sessions")
+    def end_sessions(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """Log the chosen people out everywhere."""
+        ended = sum(services.end_sessions(user_id=user_id) for user_id in _ids(queryset))
+        self.message_user(request, f"{ended} sessions ended.")
+
+
+def _ids(queryset: QuerySet[User]) -> list[UUID]:
+    return list(queryset.values_list("pk", flat=True))
 
 
 class _ReadOnly(ModelAdmin):  # type: ignore[misc]  # untyped library
@@ -124,7 +138,7 @@ def _is_own(role: Role | None) -> bool:
 class SessionAdmin(_ReadOnly):
     """Sessions, without what they hold; deleting one logs the browser out."""
 
-    list_display = ("user", "tenant", "expire_date")
+    list_display = ("__str__", "user", "tenant", "expire_date")
     list_select_related = ("user", "tenant")
     list_filter = ("expire_date",)
     search_fields = ("user__email", "tenant__slug")

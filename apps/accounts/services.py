@@ -27,6 +27,7 @@ from apps.accounts.models.roles import Role
 from apps.accounts.models.sessions import EntryToken, Session
 from apps.accounts.models.users import User, normalised_email
 from apps.accounts.permissions import OWNER
+from apps.accounts.sessions import stored_key
 from apps.audit import services as audit
 from apps.core import ratelimit, scope
 from apps.core.errors import InvalidInput
@@ -213,7 +214,10 @@ def end_sessions(*, user_id: UUID, keep: str | None = None) -> int:
     Returns:
         How many ended.
     """
-    ended, _by_model = Session.objects.filter(user_id=user_id).exclude(session_key=keep).delete()
+    sessions = Session.objects.filter(user_id=user_id)
+    if keep is not None:
+        sessions = sessions.exclude(session_key=stored_key(keep))
+    ended, _by_model = sessions.delete()
     EntryToken.objects.filter(user_id=user_id).delete()
     return ended
 

@@ -2,9 +2,11 @@
 
 Every query filters by the tenant in scope. A key of one workspace presented to another, or to the
 platform, names nothing there: the condition stands in the query, so a check forgotten elsewhere
-cannot undo it.
+cannot undo it. The table holds digests of keys: who can read it, or the operators' admin, cannot
+take over a session.
 """
 
+import hashlib
 from typing import Any
 from uuid import UUID
 
@@ -33,8 +35,15 @@ def _tenant_id() -> UUID | None:
     return tenant.id if tenant else None
 
 
+def stored_key(session_key: str) -> str:
+    """Return what the table holds instead of a key: 160 bits, as wide as Django's column."""
+    return hashlib.blake2b(session_key.encode(), digest_size=20).hexdigest()
+
+
 def _row(session_key: str | None) -> QuerySet[Session]:
-    return Session.objects.filter(Q(tenant_id=_tenant_id()), session_key=session_key)
+    if session_key is None:
+        return Session.objects.none()
+    return Session.objects.filter(Q(tenant_id=_tenant_id()), session_key=stored_key(session_key))
 
 
 class SessionStore(SessionBase):
@@ -98,7 +107,7 @@ class SessionStore(SessionBase):
         try:
             with transaction.atomic():
                 Session.objects.create(
-                    session_key=self.session_key, tenant_id=_tenant_id(), **values
+                    session_key=stored_key(self.session_key), tenant_id=_tenant_id(), **values
                 )
         except IntegrityError as error:
             raise CreateError from error

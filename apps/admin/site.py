@@ -6,7 +6,7 @@ from typing import Any
 from csp.decorators import csp_update
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext_lazy
 from typing_extensions import override
@@ -16,13 +16,13 @@ from unfold.sites import UnfoldAdminSite
 # attributes. All else of the strict policy stays: docs/adr/0012-admin-csp.md.
 ADMIN_CSP = {"script-src": ["'unsafe-eval'"], "style-src-attr": ["'unsafe-inline'"]}
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # untyped library
     """Open to active operators only; to everybody else it does not exist."""
 
-    # Not `admin/index.html`: django-tenants brings one of its own, which would be found first.
+    # Not `admin/index.html`: theme and django-tenants bring their own, which would be found first.
     index_template = "console/index.html"
     index_title = gettext_lazy("Overview")
 
@@ -30,8 +30,7 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # untyped library
     def admin_view(self, view: View, cacheable: bool = False) -> View:
         """Guard `view` and loosen the policy for it alone."""
         guarded: View = super().admin_view(view, cacheable)
-        relaxed: View = csp_update(ADMIN_CSP)(guarded)
-        return relaxed
+        return csp_update(ADMIN_CSP)(guarded)
 
     @override
     def login(

@@ -8,13 +8,13 @@ from typing import Any
 
 from django.templatetags.static import static
 from django.urls import reverse_lazy
-from django.utils.functional import lazy
+from django.utils.functional import Promise, lazy
 from django.utils.translation import gettext_lazy as _
 
 _static = lazy(static, str)
 
 
-def _item(title: Any, icon: str, view: str) -> dict[str, Any]:
+def _item(title: Promise, icon: str, view: str) -> dict[str, Any]:
     return {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{view}")}
 
 

@@ -58,7 +58,8 @@ def _model_validation(exc: Exception) -> errors.KarenError:
 
 def _throttled(exc: Exception) -> errors.KarenError:
     assert isinstance(exc, drf_exceptions.Throttled)
-    return errors.RateLimited(retry_after_s=exc.wait or 1.0)
+    wait: float | None = getattr(exc, "wait", None)  # unknown to the stubs
+    return errors.RateLimited(retry_after_s=wait or 1.0)
 
 
 def _too_large(_exc: Exception) -> errors.KarenError:
@@ -119,7 +120,7 @@ def render_error(exc: Exception, context: Mapping[str, Any]) -> Response:
         context: DRF's context; only `request` is read.
     """
     request = context.get("request")
-    plain = request._request if isinstance(request, Request) else None  # noqa: SLF001  # no accessor
+    plain = request._request if isinstance(request, Request) else None  # no accessor
     error = translate(exc) or _unforeseen(exc, plain)
     set_rollback()
     errors_total.labels(error.code, _EDGE).inc()

@@ -15,7 +15,7 @@ class MeSerializer(serializers.Serializer[object]):
     """The caller."""
 
     id = serializers.UUIDField(source="actor.id")
-    label = serializers.CharField(source="actor.label")
+    label = serializers.CharField(source="actor.label")  # type: ignore[assignment]  # hides DRF's form label
     permissions = serializers.SerializerMethodField()
     workspace = WorkspaceSerializer()
 

@@ -6,10 +6,8 @@ Commands, personas and modes join here; today a turn carries the house's system 
 from apps.conversations.contracts import ClaimedTurn
 from apps.providers.contracts import ChatMessage, Role
 
-_SYSTEM = (
-    "You are Karen, the assistant of {workspace}. Answer helpfully, honestly and concisely, in the "
-    "language of the question. Use Markdown where it helps. If you do not know, say so."
-)
+# Short on purpose: a model of 135 million parameters follows one sentence better than five.
+_SYSTEM = "You are Karen, a helpful AI assistant for {workspace}."
 
 
 def system_message(claimed: ClaimedTurn) -> ChatMessage:

@@ -13,12 +13,13 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import cache, partial
-from typing import NotRequired, TypedDict
+from typing import NotRequired
 
 from django.db import connection
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from typing_extensions import TypedDict
 
 from apps.core.logging import get_logger
 from apps.core.redis import RedisRole, redis_client
@@ -126,7 +127,9 @@ class Board:
     def _report(self, name: str, done: "set[Future[tuple[Outcome, int]]]") -> CheckReport:
         future = self.running[name]
         if future not in done:
-            return CheckReport(ok=False, ms=round(self.deadline_s * 1000), detail="no answer in time")
+            return CheckReport(
+                ok=False, ms=round(self.deadline_s * 1000), detail="no answer in time"
+            )
         del self.running[name]
         error = future.exception()
         if error is not None:
@@ -141,6 +144,7 @@ class Board:
 
 @cache
 def _executor() -> ThreadPoolExecutor:
+    # lint: allow bare-thread: `Board` submits with the caller's context
     return ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="health")
 
 

@@ -41,7 +41,7 @@ def _redacted(value: object) -> object:
         return _SECRET_TEXT.sub(_REDACTED, value)
     if isinstance(value, dict):
         return {
-            key: _REDACTED if _SECRET_NAME.search(str(key)) else _redacted(item)
+            key: _redacted_field(str(key), item)
             for key, item in value.items()
         }
     if isinstance(value, list | tuple):
@@ -49,10 +49,17 @@ def _redacted(value: object) -> object:
     return value
 
 
+def _redacted_field(name: str, value: object) -> object:
+    # Numbers are never secrets here; `completion_tokens` is one of the more useful ones.
+    if _SECRET_NAME.search(name) and not isinstance(value, int | float | None):
+        return _REDACTED
+    return _redacted(value)
+
+
 def redact_secrets(_logger: object, _method: str, event: Event) -> Event:
     """Replace values under secret-looking names and secret-looking text, at any depth."""
     for key in list(event):
-        event[key] = _REDACTED if _SECRET_NAME.search(key) else _redacted(event[key])
+        event[key] = _redacted_field(key, event[key])
     return event
 
 
@@ -100,6 +107,10 @@ def logging_config(*, level: str, json_lines: bool) -> dict[str, Any]:
             "django.server": {"level": "WARNING", "propagate": True, "handlers": []},
             "daphne": {"level": "WARNING"},
             "celery": {"level": level},
+            # One line per received and finished task says less than the services' own lines.
+            "celery.app.trace": {"level": "WARNING"},
+            "celery.beat": {"level": "WARNING"},
+            "celery.worker.strategy": {"level": "WARNING"},
         },
     }
 

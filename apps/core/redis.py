@@ -52,6 +52,6 @@ def async_redis(role: RedisRole) -> redis.asyncio.Redis:
     clients = _async_clients.setdefault(asyncio.get_running_loop(), {})
     if role not in clients:
         clients[role] = redis.asyncio.Redis.from_url(
-            redis_url(role), socket_connect_timeout=_SOCKET_TIMEOUT_S
+            redis_url(role), socket_connect_timeout=_SOCKET_TIMEOUT_S, socket_timeout=None
         )
     return clients[role]

@@ -1,8 +1,12 @@
-"""OpenAPI pieces that every operation shares: the error envelope."""
+"""OpenAPI pieces that operations share: the error envelope and pages of lists."""
 
 from typing import Any
 
 from django.utils.translation import gettext_noop
+from drf_spectacular.utils import OpenApiParameter, inline_serializer
+from rest_framework import serializers
+
+from apps.core.pagination import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 
 _COMPONENT = "ErrorEnvelope"
 
@@ -50,3 +54,27 @@ def add_error_responses(
             for status, text in _RESPONSES.items():
                 operation["responses"].setdefault(status, {"description": text, "content": content})
     return result
+
+
+PAGE_PARAMETERS = [
+    OpenApiParameter("cursor", str, description="`next` of the page before."),
+    OpenApiParameter(
+        "page_size",
+        {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MAX_PAGE_SIZE,
+            "default": DEFAULT_PAGE_SIZE,
+        },
+        description="Rows on a page.",
+    ),
+]
+
+
+def page_of(row: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
+    """Return the shape of one page of `row`, as `pagination.NewestFirst` sends it."""
+    name = row.__name__.removesuffix("Serializer")
+    after = serializers.CharField(
+        allow_null=True, help_text="Pass it as `cursor` to get the next page; null on the last."
+    )
+    return inline_serializer(f"{name}Page", {"results": row(many=True), "next": after})

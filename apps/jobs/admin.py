@@ -6,6 +6,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _, gettext_lazy
+from typing_extensions import override
 from unfold.admin import ModelAdmin
 
 from apps.core.errors import KarenError
@@ -23,14 +24,17 @@ def _readable(kwargs: dict[str, object]) -> str:
 class _WorkAdmin(ModelAdmin):  # type: ignore[misc]  # untyped library
     """Rows that only the machinery writes."""
 
+    @override
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody adds a row by hand."""
         return False
 
+    @override
     def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
         """Nobody edits a row by hand."""
         return False
 
+    @override
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         """Nobody deletes a row by hand."""
         return False

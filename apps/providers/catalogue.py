@@ -27,7 +27,7 @@ def openai_models() -> tuple[ModelInfo, ...]:
     if not (settings.OPENAI_API_KEY or settings.OPENAI_BASE_URL):
         return ()
     names = [name.strip() for name in settings.OPENAI_MODELS.split(",") if name.strip()]
-    if not names and settings.OPENAI_API_KEY and not settings.OPENAI_BASE_URL:
+    if not names and settings.OPENAI_API_KEY:
         names = [DEFAULT_OPENAI_MODEL]
     return tuple(
         ModelInfo(

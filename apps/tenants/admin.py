@@ -4,6 +4,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 from django.contrib import admin, messages
+from django.contrib.admin.options import BaseModelAdmin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _, gettext_lazy
@@ -15,17 +16,20 @@ from apps.tenants import services
 from apps.tenants.models import Domain, Tenant
 
 
-class _LookOnly:
+class _LookOnly(BaseModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
     """Rows are made and changed by services; the console shows them."""
 
+    @override
     def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
         """Nobody adds a row by hand."""
         return False
 
+    @override
     def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
         """Nobody edits a row by hand."""
         return False
 
+    @override
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         """Nobody deletes a row by hand."""
         return False

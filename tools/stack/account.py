@@ -19,7 +19,7 @@ from tools.stack.console import StackError, say, warn
 _NAME = "karen-db"
 _FALLBACK = "nobody"
 # Where root keeps what the account must reach while the clone is below a closed folder (/root).
-_STATE = Path("/var/lib/karen")
+STATE = Path("/var/lib/karen")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +104,9 @@ def data_folder(directory: Path, account: Account) -> Path:
 
 def _move_out(directory: Path) -> Path:
     digest = hashlib.sha256(bytes(directory.parent.absolute())).hexdigest()[:12]
-    home = _STATE / digest / directory.name
+    home = STATE / digest / directory.name
     home.parent.mkdir(parents=True, exist_ok=True)
-    _STATE.chmod(0o755)
+    STATE.chmod(0o755)
     if directory.is_symlink():
         directory.unlink()
     elif directory.exists():
@@ -120,11 +120,11 @@ def program_folder(package: Path, version: str, account: Account) -> Path:
     """Return `package` (programs in our `.venv`), or a copy of it that `account` can run."""
     if account.can_enter(package) and account.can_enter(package.parent):
         return package
-    copy = _STATE / f"{package.name}-{version}" / package.name
+    copy = STATE / f"{package.name}-{version}" / package.name
     if not copy.exists():
-        _STATE.mkdir(parents=True, exist_ok=True)
-        _STATE.chmod(0o755)
-        fresh = Path(tempfile.mkdtemp(dir=_STATE))
+        STATE.mkdir(parents=True, exist_ok=True)
+        STATE.chmod(0o755)
+        fresh = Path(tempfile.mkdtemp(dir=STATE))
         for part in (package, package.with_name(f"{package.name}.libs")):
             if part.exists():
                 shutil.copytree(part, fresh / part.name)

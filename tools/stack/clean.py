@@ -5,6 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
+from tools.stack.account import STATE
 from tools.stack.bootstrap import ROOT, VENV
 from tools.stack.console import StackError, run_command, say
 from tools.stack.leftovers import is_alive, read_pid, stop_process, works_in
@@ -28,7 +29,9 @@ def main() -> int:
         if pid is not None and is_alive(pid) and works_in(pid, folder):
             stop_process(pid, gently, grace_s=20.0)
     doomed = [path for path in (var, VENV, ROOT / ".venv.lock") if path.exists()]
-    doomed += sorted({link.resolve().parent for link in var.glob("*") if link.is_symlink()})
+    # Only what we put elsewhere ourselves; other links in there are somebody's own.
+    homes = {folder.resolve().parent for folder, _pid_file, _gently in servers}
+    doomed += sorted(home for home in homes if home.parent == STATE and home.exists())
     for path in doomed:
         say(f"Removing {path}" + (" (database, uploads, secrets, logs)" if path == var else ""))
         _remove(path)

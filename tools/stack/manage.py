@@ -1,7 +1,7 @@
 """`make shell`, `make operator`: a command over the running stack, or a short-lived one."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from tools.stack.console import run_command, say
@@ -13,7 +13,19 @@ from tools.stack.services import embedded_services
 def main() -> int:
     """Run `manage.py` with the arguments given."""
     with joined_stack() as environment:
-        return run_manage(sys.argv[1:], environment)
+        return run_manage(
+            [*sys.argv[1:], *operator_options(sys.argv[1:], environment)], environment
+        )
+
+
+def operator_options(arguments: Sequence[str], environment: Mapping[str, str]) -> list[str]:
+    """Return the options for `create_operator` that the environment answers."""
+    if list(arguments) != ["create_operator"]:
+        return []
+    answers = {"--email": "OPERATOR_EMAIL", "--password": "OPERATOR_PASSWORD"}
+    return [
+        f"{option}={environment[name]}" for option, name in answers.items() if environment.get(name)
+    ]
 
 
 @contextmanager

@@ -85,11 +85,13 @@ class Supervisor:
         log_folder: Path,
         printer: Printer | None = None,
         on_change: Callable[[dict[str, int]], None] = lambda _pids: None,
+        grace_s: float = GRACE_S,
     ) -> None:
         self._directory = directory
         self._log_folder = log_folder
         self._printer = printer or Printer(sys.stdout, width=8)
         self._on_change = on_change
+        self._grace_s = grace_s
         self._children: list[Child] = []
         self._colours = get_colours()
         self._selector = selectors.DefaultSelector()
@@ -222,7 +224,7 @@ class Supervisor:
 
     def _print(self, name: str, line: bytes, colour: str | None = None) -> None:
         moment = datetime.now().astimezone()
-        self._printer.write(Message("line", line, moment, name, colour))
+        self._printer.write(Message("line", line or b" ", moment, name, colour))
 
     def _report_change(self) -> None:
         alive = {child.name: child.process.pid for child in self._children if child.process}
@@ -235,7 +237,7 @@ class Supervisor:
         for child in self._children:
             child.restart = False
             child.send(signal.SIGTERM)
-        deadline = time.monotonic() + GRACE_S
+        deadline = time.monotonic() + self._grace_s
         while any(child.process for child in self._children):
             if time.monotonic() > deadline or self._stop_requests > asked:
                 return

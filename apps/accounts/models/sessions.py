@@ -14,6 +14,8 @@ from apps.core.clock import now
 class Session(AbstractBaseSession):
     """One browser's session on one host: a workspace's, or the platform's without a tenant.
 
+    `session_key` is a digest of the key in the cookie (`sessions.stored_key`).
+
     Tenant and user are copied out of the session for queries. They carry no constraint in the
     database: a session must never stand in the way of anything, it just ends.
     """
@@ -45,7 +47,7 @@ class Session(AbstractBaseSession):
 
     @override
     def __str__(self) -> str:
-        return "session"  # the key is a credential
+        return self.session_key[:8]
 
     @classmethod
     @override

@@ -22,6 +22,7 @@ from apps.conversations.api.serializers import (
     TurnSerializer,
 )
 from apps.core.pagination import NewestFirst
+from apps.core.schema import PAGE_PARAMETERS, page_of
 from apps.core.scope import Actor, current_actor
 from apps.providers import selectors as providers
 
@@ -47,7 +48,11 @@ class _ChatView(APIView):
 class ConversationsView(_ChatView):
     """The actor's conversations."""
 
-    @extend_schema(operation_id="conversations_list", responses=ConversationSerializer(many=True))
+    @extend_schema(
+        operation_id="conversations_list",
+        parameters=PAGE_PARAMETERS,
+        responses=page_of(ConversationSerializer),
+    )
     def get(self, request: Request) -> Response:
         """List conversations, last used first."""
         pages = _LastUsedFirst()
@@ -100,7 +105,11 @@ class ConversationView(_ChatView):
 class MessagesView(_ChatView):
     """The messages of a conversation."""
 
-    @extend_schema(operation_id="messages_list", responses=MessageSerializer(many=True))
+    @extend_schema(
+        operation_id="messages_list",
+        parameters=PAGE_PARAMETERS,
+        responses=page_of(MessageSerializer),
+    )
     def get(self, request: Request, conversation_id: UUID) -> Response:
         """List messages, newest first."""
         pages = NewestFirst()
@@ -157,7 +166,7 @@ class CancelTurnView(_ChatView):
 class ModelsView(_ChatView):
     """The models that can be asked."""
 
-    @extend_schema(operation_id="models_list", responses=ModelSerializer(many=True))
+    @extend_schema(operation_id="models_list", responses=page_of(ModelSerializer))
     def get(self, request: Request) -> Response:
         """List models, best first."""
         models = ModelSerializer(providers.list_models(), many=True).data

@@ -1,4 +1,3 @@
-import apps.conversations.contracts
 import apps.core.clock
 import apps.core.ids
 import django.db.models.deletion
@@ -37,7 +36,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=apps.core.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('role', models.CharField(choices=[('system', 'system'), ('user', 'user'), ('assistant', 'assistant'), ('tool', 'tool')], max_length=16)),
                 ('parts', models.JSONField(default=list)),
-                ('status', models.CharField(choices=[('complete', 'complete'), ('streaming', 'streaming'), ('cancelled', 'cancelled'), ('interrupted', 'interrupted'), ('failed', 'failed')], default=apps.conversations.contracts.MessageStatus['COMPLETE'], max_length=16)),
+                ('status', models.CharField(choices=[('complete', 'complete'), ('streaming', 'streaming'), ('cancelled', 'cancelled'), ('interrupted', 'interrupted'), ('failed', 'failed')], default='complete', max_length=16)),
                 ('model', models.CharField(blank=True, max_length=100)),
                 ('client_message_id', models.CharField(blank=True, max_length=64)),
                 ('created_at', models.DateTimeField(default=apps.core.clock.now, editable=False)),
@@ -53,7 +52,7 @@ class Migration(migrations.Migration):
             name='Turn',
             fields=[
                 ('id', models.UUIDField(default=apps.core.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('state', models.CharField(choices=[('queued', 'queued'), ('running', 'running'), ('retrying', 'retrying'), ('completed', 'completed'), ('failed', 'failed'), ('cancelled', 'cancelled'), ('interrupted', 'interrupted')], default=apps.conversations.contracts.TurnState['QUEUED'], max_length=16)),
+                ('state', models.CharField(choices=[('queued', 'queued'), ('running', 'running'), ('retrying', 'retrying'), ('completed', 'completed'), ('failed', 'failed'), ('cancelled', 'cancelled'), ('interrupted', 'interrupted')], default='queued', max_length=16)),
                 ('attempt', models.PositiveSmallIntegerField(default=0)),
                 ('owner', models.CharField(blank=True, max_length=120)),
                 ('queue', models.CharField(max_length=32)),

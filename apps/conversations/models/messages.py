@@ -24,7 +24,7 @@ class Message(models.Model):
     status = models.CharField(
         max_length=16,
         choices=[(s.value, s.value) for s in MessageStatus],
-        default=MessageStatus.COMPLETE,
+        default=MessageStatus.COMPLETE.value,
     )
     model = models.CharField(max_length=100, blank=True)
     client_message_id = models.CharField(max_length=64, blank=True)

@@ -23,7 +23,7 @@ class Turn(models.Model):
     user_message = models.OneToOneField(Message, models.CASCADE, related_name="turn")
     answer = models.OneToOneField(Message, models.CASCADE, related_name="answered_turn")
     state = models.CharField(
-        max_length=16, choices=[(s.value, s.value) for s in TurnState], default=TurnState.QUEUED
+        max_length=16, choices=[(s.value, s.value) for s in TurnState], default=TurnState.QUEUED.value
     )
     attempt = models.PositiveSmallIntegerField(default=0)
     owner = models.CharField(max_length=120, blank=True)

@@ -75,6 +75,9 @@ class NativeModel:
         self.batch_tokens = min(512, self.context_tokens)
         self._open_context(threads=threads, sequences=sequences)
         self._piece = ctypes.create_string_buffer(_PIECE_BYTES)
+        # Each native call gives the interpreter lock away; what never changes is asked once.
+        self._pieces: dict[int, bytes] = {}
+        self._ends: dict[int, bool] = {}
 
     def _open_context(self, *, threads: int, sequences: int) -> None:
         parameters = llama_cpp.llama_context_default_params()
@@ -149,16 +152,26 @@ class NativeModel:
 
     def piece(self, token: int) -> bytes:
         """Return the bytes of a token; may be part of a character. Control tokens are empty."""
+        piece = self._pieces.get(token)
+        if piece is None:
+            piece = self._pieces[token] = self._look_up(token)
+        return piece
+
+    def _look_up(self, token: int) -> bytes:
         size = len(self._piece)
         count = int(llama_cpp.llama_token_to_piece(self._vocab, token, self._piece, size, 0, False))
         if count < 0:
             self._piece = ctypes.create_string_buffer(-count)
-            return self.piece(token)
+            return self._look_up(token)
         return self._piece.raw[:count]
 
     def is_end(self, token: int) -> bool:
         """Say whether the model ends its answer with this token."""
-        return bool(llama_cpp.llama_vocab_is_eog(self._vocab, token))
+        end = self._ends.get(token)
+        if end is None:
+            end = bool(llama_cpp.llama_vocab_is_eog(self._vocab, token))
+            self._ends[token] = end
+        return end
 
     def new_sampler(self, temperature: float) -> Sampler:
         """Return a sampler: greedy at 0, else top-k, top-p and min-p before the temperature."""

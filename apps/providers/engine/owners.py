@@ -36,7 +36,10 @@ def _loader() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=1, thread_name_prefix="llm-verify")
 
 
-def _cores() -> int:
+def generation_threads() -> int:
+    """Return how many threads generate: `LOCAL_THREADS`, or the cores this process may use."""
+    if settings.LOCAL_THREADS:
+        return int(settings.LOCAL_THREADS)
     # Where the process is pinned to some cores, more threads than those only hinder each other.
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
@@ -65,7 +68,7 @@ def load(model_id: str) -> Engine:
             trust.verify(path)
             engine = Engine(
                 path,
-                threads=settings.LOCAL_THREADS or _cores(),
+                threads=generation_threads(),
                 context_tokens=settings.LOCAL_CONTEXT_TOKENS,
             )
             _engines[model_id] = engine

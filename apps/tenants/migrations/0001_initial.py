@@ -1,6 +1,5 @@
 import apps.core.clock
 import apps.core.ids
-import apps.tenants.domain.states
 import django.db.models.deletion
 from django.db import migrations, models
 
@@ -42,7 +41,7 @@ class Migration(migrations.Migration):
                 ('schema_name', models.CharField(editable=False, max_length=63, unique=True)),
                 ('slug', models.CharField(max_length=63, unique=True)),
                 ('name', models.CharField(max_length=120)),
-                ('state', models.CharField(choices=[('requested', 'requested'), ('provisioning', 'provisioning'), ('active', 'active'), ('suspended', 'suspended'), ('deleting', 'deleting')], default=apps.tenants.domain.states.TenantState['REQUESTED'], max_length=16)),
+                ('state', models.CharField(choices=[('requested', 'requested'), ('provisioning', 'provisioning'), ('active', 'active'), ('suspended', 'suspended'), ('deleting', 'deleting')], default='requested', max_length=16)),
                 ('wrapped_data_key', models.BinaryField()),
                 ('db_alias', models.CharField(default='default', editable=False, max_length=32)),
                 ('schema_version', models.CharField(default='', editable=False, max_length=64)),

@@ -19,6 +19,7 @@ export class Composer extends EventTarget {
     this.busy = false;
     this.waiting = false;
     this.box = form.querySelector("textarea");
+    this.early = this.box.value; // typed before this script had loaded
     this.button = form.querySelector("[data-submit]");
     this.counter = form.querySelector("[data-counter]");
     this.box.addEventListener("input", () => this.#changed());
@@ -34,7 +35,9 @@ export class Composer extends EventTarget {
   /** Show the draft of a conversation (null: the one that does not exist yet). */
   open(conversationId) {
     this.conversationId = conversationId;
-    this.fill(this.drafts.read(conversationId));
+    this.fill(this.early || this.drafts.read(conversationId));
+    this.early = "";
+    this.form.dataset.ready = "";
   }
 
   fill(text) {

@@ -31,8 +31,12 @@ export class ModelPicker {
     this.#explain();
   }
 
-  /** The id to ask, or null to let the server choose. */
+  /**
+   * The id to ask, or null to let the server choose. Before the server has said which models there
+   * are, the last choice holds: a message written offline must not go to another provider.
+   */
   get chosen() {
+    if (this.models.length === 0) return this.#remembered();
     return this.models.length > 1 ? this.select.value : null;
   }
 

@@ -17,6 +17,7 @@ from pytest_django import Settings
 from apps.accounts import selectors, services
 from apps.accounts.errors import EntryTokenInvalid
 from apps.accounts.models.sessions import Session
+from apps.accounts.sessions import stored_key
 from apps.core import scope
 from apps.core.scope import TenantRef
 from tests.app.accounts.browsers import browser, host_of, is_signed_in, log_in
@@ -163,9 +164,10 @@ def test_a_form_of_one_host_is_refused_on_another(world: World, people: People) 
     assert ours.post("/accounts/login/", form, headers=origin).status_code == 302
 
 
-def test_the_row_of_a_session_names_its_tenant_and_person(
+def test_the_row_of_a_session_names_its_tenant_and_person_but_not_its_key(
     world: World, people: People, browser_of: BrowserOf
 ) -> None:
     key = browser_of(people.bea, world.acme).cookies[settings.SESSION_COOKIE_NAME].value
-    row = Session.objects.get(session_key=key)
+    row = Session.objects.get(session_key=stored_key(key))
     assert (row.tenant_id, row.user_id) == (world.acme.id, people.bea)
+    assert key not in str(Session.objects.values())

@@ -5,9 +5,11 @@ from http.cookies import SimpleCookie
 from urllib.parse import urlencode
 from uuid import UUID
 
+import pytest
 from channels.testing import HttpCommunicator
 from django.conf import settings
 from django.core.asgi import get_asgi_application
+from django.db import connections
 from django.test import Client
 
 from apps.accounts import services
@@ -21,6 +23,12 @@ from tests.fixtures.work import Connect
 BrowserOf = Callable[[UUID, TenantRef | None], Client]
 django_application = get_asgi_application()
 CLOSED_AS_STRANGER = {"type": "websocket.close", "code": 4401}
+
+
+@pytest.fixture(autouse=True)
+def connections_end_with_their_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in web processes: each request has its own thread, which must not keep a connection."""
+    monkeypatch.setitem(connections.settings["default"], "CONN_MAX_AGE", 0)
 
 
 class AsgiBrowser:

@@ -11,7 +11,7 @@ from django.test import Client
 
 from apps.accounts import services
 from apps.accounts.models.sessions import Session
-from apps.accounts.sessions import SessionStore
+from apps.accounts.sessions import SessionStore, stored_key
 from apps.audit import selectors as audit
 from apps.core import scope
 from apps.core.clock import now
@@ -88,7 +88,7 @@ def test_guessing_is_slowed_down_across_hosts(world: World, people: People) -> N
         # A fresh address of the network each time: only the account's own limit is left.
         client = browser(world.acme if number % 2 else world.globex)
         client.defaults["REMOTE_ADDR"] = f"10.0.{number}.1"
-        answers.append(log_in(client, f"x{number % 1}@both.example", WRONG).content)
+        answers.append(log_in(client, "x@both.example", WRONG).content)
     assert b"Too many" in answers[-1]
 
 
@@ -98,7 +98,7 @@ def test_a_session_begins_anew_at_login(world: World, people: People) -> None:
         session = client.session
         session["planted"] = True
         session.save()
-    planted = session.session_key
+    planted = stored_key(session.session_key or "")
     assert Session.objects.filter(session_key=planted).exists()
     log_in(client, "bea@both.example")
     assert is_signed_in(client)
@@ -178,6 +178,28 @@ def test_a_new_password_ends_all_sessions(
     assert not Session.objects.filter(user_id=people.bea).exists()
     log_in(outsider, "bea@both.example", fresh)
     assert is_signed_in(outsider)
+
+
+def test_changing_the_password_ends_all_sessions_but_this_one(
+    world: World, people: People, browser_of: BrowserOf
+) -> None:
+    here, there = browser_of(people.bea, world.acme), browser_of(people.bea, world.globex)
+    fresh = "another long phrase"
+    form = {"oldpassword": PASSWORD, "password1": fresh, "password2": fresh}
+    assert here.post("/accounts/password/change/", form).status_code == 302
+    assert is_signed_in(here)
+    assert not is_signed_in(there)
+
+
+def test_an_operator_can_log_somebody_out_everywhere(
+    world: World, people: People, browser_of: BrowserOf
+) -> None:
+    services.create_operator(email="op@site.example", password=PASSWORD)
+    operator, client = browser(None), browser_of(people.bea, world.acme)
+    log_in(operator, "op@site.example")
+    choice = {"action": "end_sessions", "_selected_action": [str(people.bea)]}
+    operator.post("/admin/accounts/user/", choice)
+    assert not is_signed_in(client)
 
 
 def test_expired_sessions_are_unknown_and_swept(

@@ -22,6 +22,9 @@ from tests.fixtures.people import People
 pytestmark = pytest.mark.django_db
 
 
+BY_METHOD = {"GET": permissions.CHAT_USER, "POST": permissions.TENANT_MEMBERS}
+
+
 class ChatView(APIView):
     permission: Any = permissions.CHAT_USER
 
@@ -33,7 +36,7 @@ class ChatView(APIView):
 
 
 class SplitView(ChatView):
-    permission: Any = {"GET": permissions.CHAT_USER, "POST": permissions.TENANT_MEMBERS}
+    permission = BY_METHOD
 
 
 class UndeclaredView(ChatView):

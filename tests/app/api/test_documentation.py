@@ -43,6 +43,20 @@ def test_the_envelope_in_the_document_is_the_one_we_send(
     assert set(described["required"]) <= set(sent["error"])
 
 
+def test_lists_are_described_as_the_pages_they_are(document: dict[str, Any]) -> None:
+    lists = [
+        path["get"]
+        for path in document["paths"].values()
+        if path.get("get", {}).get("operationId", "").endswith("_list")
+    ]
+
+    assert len(lists) >= 3
+    for operation in lists:
+        reference = operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
+        page = document["components"]["schemas"][reference.rpartition("/")[2]]
+        assert set(page["properties"]) == {"results", "next"}
+
+
 def test_the_document_holds_the_version_1_addresses_only(document: dict[str, Any]) -> None:
     assert {path[:8] for path in document["paths"]} == {"/api/v1/"}
     assert "/api/v1/me" in document["paths"]

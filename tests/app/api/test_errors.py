@@ -25,6 +25,8 @@ BrowserOf = Callable[[UUID, TenantRef | None], Client]
 
 # What the constructors of error classes ask for, by parameter name.
 _ARGUMENTS: dict[str, object] = {
+    "limit": 10,
+    "length": 11,
     "limit_bytes": 10,
     "retry_after_s": 2.0,
     "problem": "reserved",
@@ -33,11 +35,12 @@ _ARGUMENTS: dict[str, object] = {
 
 
 def _example(cls: type[KarenError]) -> KarenError:
+    wanted = list(inspect.signature(cls.__init__).parameters.values())[1:]
+    variadic = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
     given = {
-        name: _ARGUMENTS[name]
-        for name, parameter in inspect.signature(cls).parameters.items()
-        if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_POSITIONAL
-        and parameter.kind is not parameter.VAR_KEYWORD
+        parameter.name: _ARGUMENTS[parameter.name]
+        for parameter in wanted
+        if parameter.default is parameter.empty and parameter.kind not in variadic
     }
     return cls(**given)
 
@@ -117,7 +120,11 @@ def test_a_limit_says_when_to_come_back() -> None:
 
 
 def test_validation_names_each_field_by_its_path() -> None:
-    detail = {"title": ["Too long."], "parts": [{}, {"text": ["Empty."]}], "non_field_errors": ["No."]}
+    detail: dict[str, Any] = {
+        "title": ["Too long."],
+        "parts": [{}, {"text": ["Empty."]}],
+        "non_field_errors": ["No."],
+    }
 
     _, body, _ = _over_rest(drf.ValidationError(detail))
 
@@ -141,10 +148,7 @@ def test_model_validation_names_its_fields_too() -> None:
 def test_an_unforeseen_exception_is_logged_and_says_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    try:
-        raise RuntimeError("password=hunter2 at 10.0.0.7")
-    except RuntimeError as error:
-        status, body, _ = _over_rest(error)
+    status, body, _ = _over_rest(RuntimeError("password=hunter2 at 10.0.0.7"))
 
     assert status == 500
     assert body["type"] == "internal_error"

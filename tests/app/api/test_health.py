@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -156,7 +157,7 @@ def test_the_public_answer_names_no_server(committed: World) -> None:
     ],
 )
 def test_metrics_are_for_this_machine(
-    committed: World, caller: dict[str, str], status: int
+    committed: World, caller: dict[str, Any], status: int
 ) -> None:
     answer = Client(HTTP_HOST="localhost", **caller).get("/metrics")
 
@@ -169,7 +170,7 @@ def test_metrics_are_for_operators_and_not_for_other_people(
 ) -> None:
     operator = get_user_model().objects.create_superuser("op@karen.example", PASSWORD)
     try:
-        away = {"REMOTE_ADDR": "203.0.113.9"}
+        away: dict[str, Any] = {"REMOTE_ADDR": "203.0.113.9"}
         allowed = browser_of(UUID(str(operator.pk)), None).get("/metrics", **away)
         refused = browser_of(people.ann, None).get("/metrics", **away)
     finally:

@@ -39,7 +39,7 @@ def ann(committed: World, people: People, browser_of: BrowserOf) -> Client:
 
 
 def _pages(client: Client, size: int) -> Iterator[dict[str, Any]]:
-    query: dict[str, object] = {"page_size": size}
+    query: dict[str, Any] = {"page_size": size}
     while True:
         page = client.get(LIST, query).json()
         yield page

@@ -134,6 +134,7 @@ def chromium() -> Iterator[Browser]:
 def context(chromium: Browser) -> Iterator[BrowserContext]:
     """A person's browser: fresh cookies and storage."""
     fresh = chromium.new_context(viewport={"width": 1280, "height": 800})
+    fresh.set_default_timeout(15_000)
     yield fresh
     fresh.close()
 

@@ -46,6 +46,7 @@ class ChatPage:
     def expect_open(self) -> None:
         """Wait until the page is usable."""
         expect(self.box).to_be_visible()
+        expect(self.page.locator("form[data-ready]")).to_be_attached()  # its script has loaded
 
     def send(self, text: str) -> None:
         self.box.fill(text)

@@ -92,7 +92,7 @@ def test_the_words_of_a_model_are_not_markup(chat: ChatPage) -> None:
         ["https://evil.example/b.png", "noopener noreferrer nofollow"],
         ["https://example.org/x", "noopener noreferrer nofollow"],
     ]
-    assert "owned" not in chat.page.title()
+    assert chat.page.title() != "owned"
     assert [url for url in requested if "evil.example" in url] == []
     assert "<script>document.title" in chat.text_of()
 
@@ -144,8 +144,8 @@ def test_a_message_written_offline_is_sent_once_when_the_server_is_back(
     expect(chat.questions).to_contain_text("Will be sent when the connection is back.")
     page.reload()  # not even a reload loses it
     expect(chat.questions).to_contain_text("hello from the tunnel")
-    blocked[0] = False
     expect(chat.banner).to_be_visible()
+    blocked[0] = False
     chat.banner.get_by_role("button", name="Try now").click()
 
     chat.expect_status("complete")

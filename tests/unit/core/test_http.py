@@ -149,6 +149,7 @@ async def server() -> AsyncIterator[int]:
                 while True:
                     writer.write(b"x" * 1024)
                     await writer.drain()
+                    # lint: allow sleeping-test: the server drips on purpose
                     await asyncio.sleep(0.01 if path == b"/drip" else 0)
             await writer.drain()
         except ConnectionError:

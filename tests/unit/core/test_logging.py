@@ -22,9 +22,9 @@ def test_secrets_never_reach_the_log(event: dict[str, object]) -> None:
 
 
 def test_ordinary_fields_stay() -> None:
-    event = {"event": "turn.ended", "completion_tokens_count": 5, "state": "completed"}
+    event = {"event": "turn.ended", "completion_tokens": 5, "state": "completed"}
 
-    assert redact_secrets(None, "info", dict(event)) | {"completion_tokens_count": 5} == event
+    assert redact_secrets(None, "info", dict(event)) == event
 
 
 def test_a_line_names_tenant_and_correlation_id() -> None:

@@ -1,0 +1,1 @@
+"""`make bench`: what Karen costs next to the bare parts it is made of; see docs/benchmarks.md."""

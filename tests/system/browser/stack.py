@@ -1,0 +1,94 @@
+"""The processes of `make run`, started as the command starts them, for tests that kill them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from tools.stack.bootstrap import ROOT
+
+_STARTUP_S = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningStack:
+    """`make run` in its own folder on its own port."""
+
+    port: int
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+    @property
+    def platform(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    def pids(self) -> set[int]:
+        """Return every process below the starter."""
+        return {child.pid for child in psutil.Process(self.process.pid).children(recursive=True)}
+
+    def inference_worker(self) -> int:
+        """Return the Celery process that runs the local model (not its supervisor)."""
+        for child in psutil.Process(self.process.pid).children(recursive=True):
+            command = child.cmdline()
+            if any("gpu.inference" in part for part in command) and not any(
+                "supervise" in part for part in command
+            ):
+                return child.pid
+        raise LookupError("no inference worker runs")
+
+
+def reachable_folder(made: Path) -> Path:
+    """Open the way to a temporary folder for the database server's own account (as root)."""
+    if os.geteuid() == 0:
+        for path in (made, *made.parents[:3]):
+            path.chmod(path.stat().st_mode | 0o011)
+    return made
+
+
+@contextmanager
+def running_stack(folder: Path, port: int) -> Iterator[RunningStack]:
+    """Start everything as `make run` does and stop it as Ctrl-C does."""
+    log = folder / "run.log"
+    unwanted = {"DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "KAREN_ROLE"}
+    environment = {
+        **{name: value for name, value in os.environ.items() if name not in unwanted},
+        "KAREN_VAR": str(folder / "var"),
+        "PORT": str(port),
+        "PYTHONUNBUFFERED": "1",
+    }
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tools.stack.run"],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            _wait_until_ready(process, log)
+            yield RunningStack(port=port, process=process, log=log)
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+            process.wait(timeout=60)
+
+
+def _wait_until_ready(process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + _STARTUP_S
+    while "Karen is ready" not in log.read_text(errors="replace"):
+        try:
+            process.wait(timeout=0.2)
+        except subprocess.TimeoutExpired:
+            pass
+        else:
+            raise RuntimeError(f"make run ended:\n{log.read_text()[-3000:]}")
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"make run is not ready:\n{log.read_text()[-3000:]}")
