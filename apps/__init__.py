@@ -1,1 +1,4 @@
-"""Karen's applications, bottom-up: core, audit, jobs, tenants, accounts, providers, conversations, web/api, admin."""
+"""Karen's applications, bottom-up.
+
+core, audit, jobs, tenants, accounts, providers, conversations, web and api, admin.
+"""

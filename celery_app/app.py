@@ -45,6 +45,6 @@ app.conf.update(
 app.autodiscover_tasks()
 
 
-@setup_logging.connect  # type: ignore[untyped-decorator]  # celery's signals carry no types
+@setup_logging.connect
 def keep_logging_as_configured(**_: object) -> None:
     """Leave logging to the settings: without a receiver Celery sets the root level by itself."""

@@ -143,6 +143,11 @@ class Environment:
         "configured one.",
         group="Models",
     )
+    answer_max_tokens: int = _var(
+        1024,
+        "Most tokens one answer may have; a quarter of a small model's context at most.",
+        group="Models",
+    )
     openai_api_key: str = _var(
         "", "Key of an OpenAI-compatible service.", group="Models", secret=True
     )
@@ -177,7 +182,7 @@ class Environment:
         return "" if port in {"default", usual} else f":{port}"
 
 
-def _convert(spec: "Field[Any]", text: str) -> object:
+def _convert(spec: "Field[Any]", text: str) -> Any:  # noqa: ANN401  # as many types as fields
     name = spec.name.upper()
     if spec.type in {bool, "bool"}:
         lowered = text.strip().lower()

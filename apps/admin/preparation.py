@@ -4,7 +4,6 @@ import hashlib
 import json
 import secrets
 from pathlib import Path
-from typing_extensions import TypedDict
 
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
@@ -12,6 +11,7 @@ from django.core.management import call_command
 from django.core.management.commands.migrate import Command as MigrateCommand
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from typing_extensions import TypedDict
 
 from apps.accounts import services as accounts
 from apps.core import scope

@@ -1,6 +1,7 @@
 """The audit table: one row is one thing that somebody did."""
 
 from django.db import models
+from typing_extensions import override
 
 from apps.core.clock import now
 from apps.core.ids import new_id
@@ -38,5 +39,6 @@ class AuditEntry(models.Model):
             models.Index(fields=("action", "-at"), name="audit_action_at"),
         )
 
+    @override
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.actor_label} {self.action} {self.target_label}"

@@ -1,6 +1,7 @@
 """Django's entry for `apps.conversations`."""
 
 from django.apps import AppConfig
+from typing_extensions import override
 
 from apps.audit.registry import register_actions
 
@@ -11,6 +12,7 @@ class ConversationsConfig(AppConfig):
     name = "apps.conversations"
     label = "conversations"
 
+    @override
     def ready(self) -> None:
         """Declare audit actions and tell jobs what to do with turns whose worker died."""
         from apps.conversations.services.turns import recover_turn  # apps are loaded only now

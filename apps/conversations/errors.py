@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from django.utils.translation import gettext as _
+from typing_extensions import override
 
 from apps.core.errors import KarenError
 
@@ -13,6 +14,7 @@ class ConversationNotFound(KarenError):
     code = "conversation_not_found"
     status = 404
 
+    @override
     def message(self) -> str:
         """Say so."""
         return _("This conversation does not exist, or it is not yours.")
@@ -24,6 +26,7 @@ class TurnNotFound(KarenError):
     code = "turn_not_found"
     status = 404
 
+    @override
     def message(self) -> str:
         """Say so."""
         return _("This answer does not exist, or it is not yours.")
@@ -41,6 +44,7 @@ class TurnInProgress(KarenError):
         super().__init__(turn_id)
         self.turn_id = str(turn_id) if turn_id else None
 
+    @override
     def message(self) -> str:
         """Ask to wait or stop."""
         return _("An answer is still being written here. Wait for it or stop it first.")
@@ -51,6 +55,7 @@ class MessageEmpty(KarenError):
 
     code = "message_empty"
 
+    @override
     def message(self) -> str:
         """Ask for text."""
         return _("Write something first: the message is empty.")
@@ -68,6 +73,7 @@ class MessageTooLong(KarenError):
         self.limit = limit
         self.length = length
 
+    @override
     def message(self) -> str:
         """Name the limit."""
         return _("The message has %(length)d characters; at most %(limit)d are allowed.") % {
@@ -86,6 +92,7 @@ class FrameInvalid(KarenError):
         super().__init__(problem)
         self.problem = problem
 
+    @override
     def message(self) -> str:
         """Say so."""
         return _("This frame does not fit the protocol.")
@@ -98,6 +105,7 @@ class AttemptsExhausted(KarenError):
     status = 500
     retryable = True
 
+    @override
     def message(self) -> str:
         """Ask to send again."""
         return _("The answer could not be finished after several attempts. Please try again.")
@@ -110,6 +118,7 @@ class AnswerTimedOut(KarenError):
     status = 504
     retryable = True
 
+    @override
     def message(self) -> str:
         """Ask to send again."""
         return _("The answer took too long and was stopped. Please try again.")

@@ -14,7 +14,9 @@ from apps.core import ratelimit
 from apps.core.errors import NotAuthenticated
 from apps.core.scope import Actor
 
-_messages = ratelimit.Limit(name="chat.message", **settings.CHAT_RATE)
+_messages = ratelimit.Limit(
+    name="chat.message", burst=settings.CHAT_MESSAGES_PER_MINUTE, period_s=60.0
+)
 
 
 def submit_message(

@@ -194,4 +194,3 @@ class _Answer:
             if self._stop:
                 consumer.cancel()
                 return
-

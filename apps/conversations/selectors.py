@@ -19,7 +19,7 @@ from apps.conversations.models.conversations import Conversation
 from apps.conversations.models.messages import Message
 from apps.conversations.models.turns import Turn
 from apps.core.envelope import ErrorBody
-from apps.core.errors import PermissionDenied
+from apps.core.errors import NotAuthenticated, PermissionDenied
 from apps.core.scope import Actor
 from apps.providers.contracts import Role
 
@@ -28,9 +28,18 @@ _active_turn = Subquery(
 )
 
 
-def _require(actor: Actor, permission: str) -> None:
+def require_owner(actor: Actor, permission: str) -> UUID:
+    """Return the id under which the actor owns things, if the actor holds `permission`.
+
+    Raises:
+        NotAuthenticated: The actor is nobody in particular.
+        PermissionDenied: The actor lacks the permission.
+    """
+    if actor.id is None:
+        raise NotAuthenticated
     if not actor.may(permission):
         raise PermissionDenied(permission)
+    return actor.id
 
 
 def access_conversation(*, actor: Actor, conversation_id: UUID, permission: str) -> Conversation:
@@ -40,8 +49,8 @@ def access_conversation(*, actor: Actor, conversation_id: UUID, permission: str)
         PermissionDenied: The actor lacks the permission.
         ConversationNotFound: It does not exist or belongs to somebody else.
     """
-    _require(actor, permission)
-    found = Conversation.objects.filter(pk=conversation_id, owner_id=actor.id).first()
+    owner_id = require_owner(actor, permission)
+    found = Conversation.objects.filter(pk=conversation_id, owner_id=owner_id).first()
     if found is None:
         raise ConversationNotFound
     return found
@@ -54,10 +63,10 @@ def access_turn(*, actor: Actor, turn_id: UUID, permission: str) -> Turn:
         PermissionDenied: The actor lacks the permission.
         TurnNotFound: It does not exist or belongs to somebody else.
     """
-    _require(actor, permission)
+    owner_id = require_owner(actor, permission)
     found = (
         Turn.objects.select_related("conversation")
-        .filter(pk=turn_id, conversation__owner_id=actor.id)
+        .filter(pk=turn_id, conversation__owner_id=owner_id)
         .first()
     )
     if found is None:
@@ -71,8 +80,8 @@ def list_conversations(*, actor: Actor, permission: str) -> QuerySet[Conversatio
     Raises:
         PermissionDenied: The actor lacks the permission.
     """
-    _require(actor, permission)
-    return Conversation.objects.filter(owner_id=actor.id).annotate(active_turn_id=_active_turn)
+    owner_id = require_owner(actor, permission)
+    return Conversation.objects.filter(owner_id=owner_id).annotate(active_turn_id=_active_turn)
 
 
 def get_conversation_view(

@@ -9,11 +9,12 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import AsyncIterator
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 import redis
 
-from apps.conversations.stream import FIELD, LoggedEvent, event_order, read_after
+from apps.conversations.stream import FIELD, LoggedEvent, event_order, logged, read_after
 from apps.core.ids import new_id
 from apps.core.keys import platform_key
 from apps.core.logging import get_logger
@@ -108,8 +109,8 @@ class StreamReader:
     async def _interrupt(self) -> None:
         with contextlib.suppress(redis.RedisError):  # the reader notices by itself and retries
             async with async_redis(RedisRole.STREAMS).pipeline(transaction=False) as pipe:
-                pipe.xadd(self._control, {FIELD: b""}, maxlen=1, approximate=False)
-                pipe.expire(self._control, _CONTROL_EXPIRY_S)
+                _ = pipe.xadd(self._control, {FIELD: b""}, maxlen=1, approximate=False)
+                _ = pipe.expire(self._control, _CONTROL_EXPIRY_S)
                 await pipe.execute()
 
     async def _run(self) -> None:
@@ -124,19 +125,18 @@ class StreamReader:
                         watcher.fall_behind()
 
     async def _read_once(self) -> None:
-        wanted: dict[str, str] = {**self._cursors, self._control: self._control_cursor}
+        wanted: dict[Any, Any] = {**self._cursors, self._control: self._control_cursor}
         answer = await async_redis(RedisRole.STREAMS).xread(
             wanted, count=_READ_COUNT, block=_BLOCK_MS
         )
-        for name, entries in answer or ():
-            key = name.decode()
+        for name, entries in cast("list[tuple[bytes, object]]", answer or []):
+            key, events = name.decode(), logged(entries)
             if key == self._control:
-                self._control_cursor = entries[-1][0].decode()
+                self._control_cursor = events[-1].id
                 continue
             if key not in self._cursors:
                 continue
-            self._cursors[key] = entries[-1][0].decode()
-            events = [LoggedEvent(id=i.decode(), payload=fields[FIELD]) for i, fields in entries]
+            self._cursors[key] = events[-1].id
             for watcher in self._watchers.get(key, ()):
                 watcher.push(events)
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from django.utils.translation import gettext as _
+from typing_extensions import override
 
 _classes_by_code: dict[str, "type[KarenError]"] = {}
 
@@ -28,6 +29,7 @@ class KarenError(Exception):
     retryable: ClassVar[bool] = False
     public_fields: ClassVar[tuple[str, ...]] = ()
 
+    @override
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         code = cls.__dict__.get("code")
@@ -51,6 +53,7 @@ class KarenError(Exception):
         values = {name: getattr(self, name, None) for name in self.public_fields}
         return {name: value for name, value in values.items() if value is not None}
 
+    @override
     def __str__(self) -> str:
         return f"{self.code}: {self.message()}"
 
@@ -83,6 +86,7 @@ class InvalidInput(KarenError):
         self.text = text
         self.fields = dict(fields) if fields else None
 
+    @override
     def message(self) -> str:
         """Return what does not fit."""
         return self.text or _("Some fields need your attention.")
@@ -94,6 +98,7 @@ class NotAuthenticated(KarenError):
     code = "not_authenticated"
     status = 401
 
+    @override
     def message(self) -> str:
         """Ask to sign in."""
         return _("Please sign in.")
@@ -110,6 +115,7 @@ class PermissionDenied(KarenError):
         super().__init__(permission)
         self.permission = permission
 
+    @override
     def message(self) -> str:
         """Name the missing permission."""
         return _("You are not allowed to do this. Ask an administrator of your workspace.")
@@ -121,6 +127,7 @@ class NotFound(KarenError):
     code = "not_found"
     status = 404
 
+    @override
     def message(self) -> str:
         """Say that nothing is here."""
         return _("There is nothing here, or you may not see it.")
@@ -132,6 +139,7 @@ class MethodNotAllowed(KarenError):
     code = "method_not_allowed"
     status = 405
 
+    @override
     def message(self) -> str:
         """Say so."""
         return _("This address does not accept that method.")
@@ -147,6 +155,7 @@ class Conflict(KarenError):
         super().__init__(text)
         self.text = text
 
+    @override
     def message(self) -> str:
         """Return the reason."""
         return self.text or _("This does not fit the present state. Reload and try again.")
@@ -163,6 +172,7 @@ class PayloadTooLarge(KarenError):
         super().__init__(limit_bytes)
         self.limit_bytes = limit_bytes
 
+    @override
     def message(self) -> str:
         """Name the limit."""
         return _("That is too large: at most %(limit)d bytes.") % {"limit": self.limit_bytes}
@@ -174,6 +184,7 @@ class UnsupportedMediaType(KarenError):
     code = "unsupported_media_type"
     status = 415
 
+    @override
     def message(self) -> str:
         """Say what is accepted."""
         return _("Send JSON with the content type application/json.")
@@ -191,12 +202,14 @@ class RateLimited(KarenError):
         super().__init__(retry_after_s)
         self.retry_after_s = round(max(retry_after_s, 0.1), 1)
 
+    @override
     def message(self) -> str:
         """Say how long to wait."""
         return _("Too many requests. Try again in %(seconds).0f seconds.") % {
             "seconds": max(self.retry_after_s, 1)
         }
 
+    @override
     def headers(self) -> Mapping[str, str]:
         """Return `Retry-After` in whole seconds."""
         return {"Retry-After": str(max(1, round(self.retry_after_s)))}
@@ -209,6 +222,7 @@ class InternalError(KarenError):
     status = 500
     retryable = True
 
+    @override
     def message(self) -> str:
         """Apologise without detail."""
         return _("Something went wrong on our side. It has been recorded.")
@@ -221,10 +235,12 @@ class ServiceUnavailable(KarenError):
     status = 503
     retryable = True
 
+    @override
     def message(self) -> str:
         """Ask to retry."""
         return _("A part of the service is not reachable right now. Try again shortly.")
 
+    @override
     def headers(self) -> Mapping[str, str]:
         """Return `Retry-After` in seconds."""
         return {"Retry-After": "5"}

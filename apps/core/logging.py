@@ -40,10 +40,7 @@ def _redacted(value: object) -> object:
     if isinstance(value, str):
         return _SECRET_TEXT.sub(_REDACTED, value)
     if isinstance(value, dict):
-        return {
-            key: _redacted_field(str(key), item)
-            for key, item in value.items()
-        }
+        return {key: _redacted_field(str(key), item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_redacted(item) for item in value]
     return value

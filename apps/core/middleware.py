@@ -21,12 +21,13 @@ class CorrelationIdMiddleware:
         get_response: Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]],
     ) -> None:
         self.get_response = get_response
-        if iscoroutinefunction(get_response):
+        self._is_async = iscoroutinefunction(get_response)
+        if self._is_async:
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         """Answer `request` inside a correlation scope."""
-        if iscoroutinefunction(self):
+        if self._is_async:
             return self._acall(request)
         with scope.correlation_scope(request.headers.get(CORRELATION_HEADER)) as value:
             response = self.get_response(request)
@@ -36,6 +37,8 @@ class CorrelationIdMiddleware:
 
     async def _acall(self, request: HttpRequest) -> HttpResponseBase:
         with scope.correlation_scope(request.headers.get(CORRELATION_HEADER)) as value:
-            response = await self.get_response(request)  # type: ignore[misc]  # async chain here
-            response.headers[CORRELATION_HEADER] = value
-            return response
+            response = self.get_response(request)
+            assert not isinstance(response, HttpResponseBase)
+            answer = await response
+            answer.headers[CORRELATION_HEADER] = value
+            return answer

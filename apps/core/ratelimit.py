@@ -93,7 +93,7 @@ def take(limit: Limit, *who: str) -> Decision:
     key = keys.scoped_key("rl", limit.name, *who)
     tolerance = limit.interval_s * (limit.burst - 1)
     try:
-        allowed, wait = redis_client(RedisRole.CACHE).eval(  # type: ignore[misc]  # sync client
+        allowed, wait = redis_client(RedisRole.CACHE).eval(
             _GCRA, 1, key, str(limit.interval_s), str(tolerance)
         )
     except redis.RedisError:

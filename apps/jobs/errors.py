@@ -1,6 +1,7 @@
 """What can go wrong with background work, as operators see it."""
 
 from django.utils.translation import gettext as _
+from typing_extensions import override
 
 from apps.core.errors import KarenError
 
@@ -11,6 +12,7 @@ class DeadLetterNotFound(KarenError):
     code = "dead_letter_not_found"
     status = 404
 
+    @override
     def message(self) -> str:
         """Say so."""
         return _("There is no such dead letter.")
@@ -22,6 +24,7 @@ class AlreadyReplayed(KarenError):
     code = "dead_letter_already_replayed"
     status = 409
 
+    @override
     def message(self) -> str:
         """Say so."""
         return _("This dead letter was replayed already.")

@@ -1,6 +1,7 @@
 """Tables of background work, all in `public`: they must be found without knowing the tenant."""
 
 from django.db import models
+from typing_extensions import override
 
 from apps.core.clock import now
 from apps.core.ids import new_id
@@ -26,6 +27,7 @@ class OutboxEntry(models.Model):
         verbose_name = "outbox entry"
         verbose_name_plural = "outbox entries"
 
+    @override
     def __str__(self) -> str:
         return f"{self.task} {self.id}"
 
@@ -50,6 +52,7 @@ class DeadLetter(models.Model):
         verbose_name_plural = "dead letters"
         indexes = (models.Index(fields=("tenant_id", "-at"), name="dead_letter_tenant_at"),)
 
+    @override
     def __str__(self) -> str:
         return f"{self.task}: {self.reason}"
 
@@ -77,5 +80,6 @@ class Lease(models.Model):
             ),
         )
 
+    @override
     def __str__(self) -> str:
         return f"{self.kind} {self.key} until {self.until:%H:%M:%S}"

@@ -1,6 +1,7 @@
 """Django's entry for `apps.tenants`."""
 
 from django.apps import AppConfig
+from typing_extensions import override
 
 from apps.audit.registry import register_actions
 
@@ -12,6 +13,7 @@ class TenantsConfig(AppConfig):
     label = "tenants"
     verbose_name = "Workspaces"
 
+    @override
     def ready(self) -> None:
         """Declare audit actions and tell jobs how to find a task's tenant."""
         from apps.jobs.registry import register_tenant_resolver  # apps are loaded only now

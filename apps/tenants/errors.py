@@ -1,6 +1,7 @@
 """What can go wrong with tenants, as clients see it."""
 
 from django.utils.translation import gettext as _
+from typing_extensions import override
 
 from apps.core.errors import KarenError, ServiceUnavailable
 
@@ -15,6 +16,7 @@ class SlugInvalid(KarenError):
         super().__init__(problem)
         self.problem = problem
 
+    @override
     def message(self) -> str:
         """Say what an address may look like."""
         if self.problem == "reserved":
@@ -31,6 +33,7 @@ class SlugTaken(KarenError):
     code = "slug_taken"
     status = 409
 
+    @override
     def message(self) -> str:
         """Ask for another address."""
         return _("This address is taken. Choose another one.")
@@ -42,6 +45,7 @@ class TenantNotFound(KarenError):
     code = "tenant_not_found"
     status = 404
 
+    @override
     def message(self) -> str:
         """Say so."""
         return _("There is no such workspace.")
@@ -53,6 +57,7 @@ class TenantSuspended(KarenError):
     code = "tenant_suspended"
     status = 403
 
+    @override
     def message(self) -> str:
         """Point to the operator."""
         return _("This workspace is suspended. Contact the operator of this site.")
@@ -63,6 +68,7 @@ class TenantProvisioning(ServiceUnavailable):
 
     code = "tenant_provisioning"
 
+    @override
     def message(self) -> str:
         """Ask for a moment's patience."""
         return _("This workspace is being set up. Try again in a moment.")
@@ -74,6 +80,7 @@ class TenantStateConflict(KarenError):
     code = "tenant_state_conflict"
     status = 409
 
+    @override
     def message(self) -> str:
         """Say so."""
         return _("The workspace is not in a state that permits this.")

@@ -49,12 +49,13 @@ class TenantMiddleware:
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
-        if iscoroutinefunction(get_response):
+        self._is_async = iscoroutinefunction(get_response)
+        if self._is_async:
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         """Answer `request` inside its tenant."""
-        if iscoroutinefunction(self):
+        if self._is_async:
             return self._acall(request)
         host = _host(request)
         resolution = _platform_only(request) or resolve(host)
@@ -79,13 +80,15 @@ class TenantMiddleware:
         assert resolution is not None
         with scope.tenant_scope(resolution.ref):
             self._enter(request, resolution)
-            return await self.get_response(request)  # type: ignore[misc]  # async chain here
+            response = self.get_response(request)
+            assert not isinstance(response, HttpResponseBase)
+            return await response
 
     @staticmethod
     def _enter(request: HttpRequest, resolution: HostResolution) -> None:
         request.tenant = resolution.ref  # type: ignore[attr-defined]  # documented attribute
         if resolution.ref is not None:
-            request.urlconf = settings.TENANT_URLCONF  # type: ignore[attr-defined]  # Django's own
+            request.urlconf = settings.TENANT_URLCONF
 
     @staticmethod
     def _refused(request: HttpRequest, resolution: HostResolution | None) -> HttpResponse | None:
@@ -102,7 +105,7 @@ class TenantMiddleware:
 
 
 def _host(request: HttpRequest) -> str:
-    return request.META.get("HTTP_HOST") or request.META.get("SERVER_NAME", "")
+    return str(request.META.get("HTTP_HOST") or request.META.get("SERVER_NAME", ""))
 
 
 def _platform_only(request: HttpRequest) -> HostResolution | None:

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 from django_tenants.models import DomainMixin, TenantMixin
+from typing_extensions import override
 
 from apps.core.clock import now
 from apps.core.ids import new_id
@@ -46,6 +47,7 @@ class Tenant(TenantMixin):  # type: ignore[misc]  # untyped library
             ),
         )
 
+    @override
     def __str__(self) -> str:
         return self.name
 
@@ -63,6 +65,7 @@ class Domain(DomainMixin):  # type: ignore[misc]  # untyped library
             ),
         )
 
+    @override
     def __str__(self) -> str:
         return str(self.domain)
 
@@ -77,6 +80,7 @@ class SpareSchema(models.Model):
     class Meta:
         ordering = ("created_at",)
 
+    @override
     def __str__(self) -> str:
         return self.schema_name
 
@@ -91,5 +95,6 @@ class SchemaTemplate(models.Model):
     class Meta:
         ordering = ("-created_at",)
 
+    @override
     def __str__(self) -> str:
         return self.version

@@ -33,6 +33,5 @@ class TenantContentGuard:
 
     @staticmethod
     def _guard(model: type[Model]) -> None:
-        config = model._meta.app_config
-        if config is not None and config.name in settings.TENANT_APPS:
+        if model._meta.app_config.name in settings.TENANT_APPS:
             scope.require()

@@ -85,7 +85,7 @@ def resume_tenant(*, tenant_id: UUID) -> None:
 
 
 def _locked(tenant_id: UUID) -> Tenant:
-    tenant = Tenant.objects.select_for_update().filter(pk=tenant_id).first()
+    tenant: Tenant | None = Tenant.objects.select_for_update().filter(pk=tenant_id).first()
     if tenant is None:
         raise TenantNotFound
     return tenant

@@ -1,7 +1,8 @@
 """How static files get names that change with their content."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from re import Match
+from typing import Any
 
 from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
 from typing_extensions import override
@@ -20,9 +21,8 @@ class ModuleStaticFilesStorage(ManifestStaticFilesStorage):
     support_js_module_import_aggregation = True
 
     @override
-    def url_converter(
-        self, name: str, hashed_files: Mapping[str, str], template: str | None = None
-    ) -> Callable[[Match[str]], str]:
+    def url_converter(self, name: str, *args: Any, **kwargs: Any) -> Callable[[Match[str]], str]:
         if name.endswith(".js") and not name.startswith(_OWN_MODULES):
             return lambda found: found.group()
-        return super().url_converter(name, hashed_files, template)
+        converter: Callable[[Match[str]], str] = super().url_converter(name, *args, **kwargs)
+        return converter

@@ -103,7 +103,7 @@ CACHES = {
         "KEY_FUNCTION": "apps.core.keys.cache_key",
     }
 }
-CHANNEL_LAYERS = {
+CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
         "CONFIG": {"hosts": [REDIS_URLS["streams"]], "prefix": "karen"},
@@ -141,7 +141,7 @@ CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = False  # the chat page's module reads it for its requests
 CSRF_FAILURE_VIEW = "apps.web.views.errors.csrf_failure"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
-CONTENT_SECURITY_POLICY = {
+CONTENT_SECURITY_POLICY: dict[str, dict[str, Any]] = {
     "DIRECTIVES": {
         "default-src": ["'none'"],
         "script-src": ["'self'"],
@@ -211,11 +211,10 @@ ACCOUNT_UNIQUE_EMAIL = True
 ACCOUNT_EMAIL_VERIFICATION = "mandatory" if ENV.email_url else "none"
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = bool(ENV.email_url)
 ACCOUNT_PREVENT_ENUMERATION = True
-ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "apps.accounts.tokens.HostBoundResetTokens"
+ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "apps.accounts.tokens.HostBoundResetTokens"  # noqa: S105
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_ON_GET = False
 ALLAUTH_TRUSTED_PROXY_COUNT = ENV.trusted_proxies
-SIGN_UP_RATE = {"burst": 10, "period_s": 600.0}
 
 # -- mail
 globals().update(email_settings(ENV.email_url))
@@ -239,7 +238,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Karen API",
-    "DESCRIPTION": "Conversations with an assistant, in one workspace. Each workspace has its own host.",
+    "DESCRIPTION": "Conversations with an assistant; each workspace has its own host.",
     "VERSION": "1.0.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
@@ -260,8 +259,8 @@ DEMO = ENV.demo
 # -- conversations
 CHAT_MESSAGE_MAX_CHARACTERS = 10_000
 CHAT_FRAME_MAX_BYTES = 64 * 1024
-CHAT_RATE = {"burst": 20, "period_s": 60.0}
-CHAT_MAX_TOKENS = 1024
+CHAT_MESSAGES_PER_MINUTE = 20
+CHAT_MAX_TOKENS = ENV.answer_max_tokens
 CHAT_TEMPERATURE = 0.3
 
 # -- models

@@ -37,7 +37,7 @@ def _own(url: str, number: int) -> str:
 for _number, _role in enumerate(sorted(REDIS_URLS)):
     REDIS_URLS[_role] = _own(REDIS_URLS[_role], 3 * _worker + _number)
 CACHES["default"]["LOCATION"] = REDIS_URLS["cache"]
-CHANNEL_LAYERS["default"]["CONFIG"]["hosts"] = [REDIS_URLS["streams"]]
+CHANNEL_LAYERS["default"]["CONFIG"] = {"hosts": [REDIS_URLS["streams"]], "prefix": "karen"}
 
 SECRET_KEY = SECRET_KEY or "test-only-" + "k" * 50
 PLATFORM_KEY = PLATFORM_KEY or "dGVzdC1vbmx5LXRlc3Qtb25seS10ZXN0LW9ubHktMzI="

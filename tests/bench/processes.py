@@ -101,7 +101,7 @@ def free_port() -> int:
         BenchError: There is none in our range.
     """
     start = secrets.randbelow(len(_PORTS))
-    for port in (*_PORTS[start:], *_PORTS[:start]):
+    for port in [*_PORTS[start:], *_PORTS[:start]]:
         with closing(socket.socket()) as probe, suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((LOOPBACK, port))

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from typing_extensions import override
+
 _BUSY_LOAD = 1.0  # runnable processes that are not ours, before anything was started
 
 
@@ -31,6 +33,7 @@ class Budget:
             return False
         return self.ratio_at_most is None or (ratio is not None and ratio <= self.ratio_at_most)
 
+    @override
     def __str__(self) -> str:
         limits = [
             f"≤ {self.at_most:g}" if self.at_most is not None else "",

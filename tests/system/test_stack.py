@@ -1,10 +1,12 @@
 """The embedded PostgreSQL and Valkey: kept data, repairs, refusals, nothing left behind."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -29,15 +31,12 @@ with embedded_services(pathlib.Path(sys.argv[1]), durable=False):
 
 
 @pytest.fixture
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that the servers' own account can enter when we are root."""
-    base = tmp_path_factory.getbasetemp()
-    if os.geteuid() == 0:
-        for path in (base, *base.parents[:2]):
-            path.chmod(path.stat().st_mode | 0o011)
-    made = tmp_path_factory.mktemp("stack")
+def folder() -> Iterator[Path]:
+    """A folder that the servers' own account can enter when we are root; pytest's are closed."""
+    made = Path(tempfile.mkdtemp(prefix="karen-stack-"))
     made.chmod(0o711)
-    return made
+    yield made
+    shutil.rmtree(made)
 
 
 def _remember(services: Services) -> int:

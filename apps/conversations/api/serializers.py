@@ -90,7 +90,7 @@ class ModelSerializer(serializers.Serializer[object]):
     """A model that can be asked."""
 
     id = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # a Field's own label is a string
     provider = serializers.CharField()
     context_tokens = serializers.IntegerField()
     supports_tools = serializers.BooleanField()

@@ -3,6 +3,8 @@
 from django.db import models
 from django.db.models import Q
 
+from typing_extensions import override
+
 from apps.core.clock import now
 from apps.core.ids import new_id
 
@@ -34,5 +36,6 @@ class Conversation(models.Model):
             ),
         )
 
+    @override
     def __str__(self) -> str:
         return self.title or str(self.id)

@@ -3,6 +3,8 @@
 from django.db import models
 from django.db.models import Q
 
+from typing_extensions import override
+
 from apps.conversations.contracts import MessageStatus
 from apps.conversations.models.conversations import Conversation
 from apps.core.clock import now
@@ -42,6 +44,7 @@ class Message(models.Model):
             ),
         )
 
+    @override
     def __str__(self) -> str:
         return f"{self.role}: {self.text[:40]}"
 

@@ -3,6 +3,8 @@
 from django.db import models
 from django.db.models import Q
 
+from typing_extensions import override
+
 from apps.conversations.contracts import TurnState
 from apps.conversations.domain.states import ACTIVE, MAX_ATTEMPTS
 from apps.conversations.models.conversations import Conversation
@@ -56,5 +58,6 @@ class Turn(models.Model):
             ),
         )
 
+    @override
     def __str__(self) -> str:
         return f"{self.id} {self.state}"

@@ -7,9 +7,9 @@ from django.db import transaction
 from apps.audit import services as audit
 from apps.conversations.contracts import ConversationView
 from apps.conversations.models.conversations import Conversation
-from apps.conversations.selectors import access_conversation, conversation_view
+from apps.conversations.selectors import access_conversation, conversation_view, require_owner
 from apps.core.clock import now
-from apps.core.errors import InvalidInput, PermissionDenied
+from apps.core.errors import InvalidInput
 from apps.core.scope import Actor
 from apps.providers import selectors as providers
 
@@ -27,12 +27,11 @@ def start_conversation(
         ModelNotFound: `model` is not configured.
         InvalidInput: The title is too long.
     """
-    if not actor.may(permission):
-        raise PermissionDenied(permission)
+    owner_id = require_owner(actor, permission)
     if model:
         providers.get_model(model)
     conversation = Conversation.objects.create(
-        owner_id=actor.id, title=_checked_title(title), model=model
+        owner_id=owner_id, title=_checked_title(title), model=model
     )
     record_change("conversation.created", conversation)
     return conversation_view(conversation)

@@ -12,11 +12,10 @@ from apps.conversations.errors import MessageEmpty, MessageTooLong, TurnInProgre
 from apps.conversations.models.conversations import Conversation
 from apps.conversations.models.messages import Message
 from apps.conversations.models.turns import Turn
-from apps.conversations.selectors import access_conversation, find_sent_message
+from apps.conversations.selectors import access_conversation, find_sent_message, require_owner
 from apps.conversations.services.conversations import record_change
 from apps.conversations.services.turns import queue_turn
 from apps.core.clock import now
-from apps.core.errors import PermissionDenied
 from apps.core.scope import Actor
 from apps.providers import selectors as providers
 from apps.providers.contracts import Role
@@ -117,10 +116,9 @@ def _conversation_for(
         return access_conversation(
             actor=actor, conversation_id=conversation_id, permission=permission
         ), False
-    if not actor.may(permission):
-        raise PermissionDenied(permission)
+    owner_id = require_owner(actor, permission)
     return Conversation.objects.get_or_create(
-        owner_id=actor.id, client_key=client_message_id, defaults={"title": title_from(text)}
+        owner_id=owner_id, client_key=client_message_id, defaults={"title": title_from(text)}
     )
 
 

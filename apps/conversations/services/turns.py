@@ -37,6 +37,7 @@ from apps.conversations.stream import append_event, has_terminal_event, request_
 from apps.core import scope
 from apps.core.clock import now
 from apps.core.envelope import error_body
+from apps.core.errors import InternalError
 from apps.core.logging import get_logger
 from apps.core.scope import Actor
 from apps.jobs import services as jobs
@@ -176,7 +177,11 @@ def _terminal_event(turn: Turn) -> TurnEvent:
         case TurnState.INTERRUPTED:
             return InterruptedEvent(attempt=attempt, message_id=answer_id)
         case TurnState.FAILED:
-            return ErrorEvent(attempt=attempt, message_id=answer_id, error=turn.error)
+            return ErrorEvent(
+                attempt=attempt,
+                message_id=answer_id,
+                error=turn.error or error_body(InternalError()),
+            )
         case TurnState.QUEUED | TurnState.RUNNING | TurnState.RETRYING:
             raise ValueError(f"turn {turn.pk} has not ended")
 

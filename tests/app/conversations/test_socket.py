@@ -1,5 +1,6 @@
 """The chat socket: who may open it, what it answers, how it resumes."""
 
+import json
 from collections.abc import Callable
 from uuid import UUID
 
@@ -10,7 +11,6 @@ from django.test import Client
 
 from apps.core import scope
 from apps.core.concurrency import tenant_db
-from apps.core.ids import new_id
 from apps.core.redis import RedisRole, redis_client
 from apps.core.scope import Actor, TenantRef
 from tests.factories import send
@@ -20,6 +20,10 @@ from tests.fixtures.work import Connect, text_of
 
 BrowserOf = Callable[[UUID, TenantRef | None], Client]
 ActorIn = Callable[[UUID, TenantRef], Actor]
+
+
+NOBODYS = str(UUID(int=1))
+MESSAGE = {"type": "message", "client_message_id": "m", "text": "x"}
 
 
 @pytest.fixture
@@ -102,7 +106,7 @@ async def test_a_message_is_answered_word_by_word(
 
     assert (ready["type"], ready["user"]["label"]) == ("ready", "Ann")
     assert (accepted["type"], accepted["ref"], accepted["created"]) == ("accepted", "r1", True)
-    assert [f["event"]["kind"] for f in frames][0] == "start"
+    assert frames[0]["event"]["kind"] == "start"
     assert frames[-1]["event"]["kind"] == "done"
     assert sum(f["event"]["kind"] == "delta" for f in frames) > 3
 
@@ -179,28 +183,28 @@ async def test_stop_keeps_the_text_so_far(worker: World, ann: Client, connect: C
     "frame,problem",
     [
         ("not json", "frame_invalid"),
-        ("{}", "frame_invalid"),
-        ('{"type":"nonsense"}', "frame_invalid"),
-        ('{"type":"watch","turn_id":"1"}', "frame_invalid"),
-        ('{"type":"watch","turn_id":"%s","after":"$"}' % new_id(), "frame_invalid"),
-        ('{"type":"watch","turn_id":"%s"}' % new_id(), "turn_not_found"),
-        ('{"type":"stop","turn_id":"%s"}' % new_id(), "turn_not_found"),
-        ('{"type":"message","client_message_id":"m","text":""}', "message_empty"),
-        ('{"type":"message","client_message_id":"","text":"x"}', "frame_invalid"),
-        ('{"type":"message","client_message_id":"m","text":"%s"}' % ("x" * 10_001), "message_too_long"),
-        ('{"type":"message","client_message_id":"m","text":"%s"}' % ("x" * 70_000), "payload_too_large"),
-        (
-            '{"type":"message","client_message_id":"m","text":"x","conversation_id":"%s"}' % new_id(),
-            "conversation_not_found",
-        ),
+        ({}, "frame_invalid"),
+        ({"type": "nonsense"}, "frame_invalid"),
+        ({"type": "watch", "turn_id": "1"}, "frame_invalid"),
+        ({"type": "watch", "turn_id": NOBODYS, "after": "$"}, "frame_invalid"),
+        ({"type": "watch", "turn_id": NOBODYS}, "turn_not_found"),
+        ({"type": "stop", "turn_id": NOBODYS}, "turn_not_found"),
+        ({**MESSAGE, "text": ""}, "message_empty"),
+        ({**MESSAGE, "client_message_id": ""}, "frame_invalid"),
+        ({**MESSAGE, "text": "x" * 10_001}, "message_too_long"),
+        ({**MESSAGE, "text": "x" * 70_000}, "payload_too_large"),
+        ({**MESSAGE, "conversation_id": NOBODYS}, "conversation_not_found"),
     ],
-)  # fmt: skip
+    ids=range(12),
+)
 async def test_a_bad_frame_gets_an_error_and_the_socket_lives(
-    worker: World, ann: Client, connect: Connect, frame: str, problem: str
+    worker: World, ann: Client, connect: Connect, frame: object, problem: str
 ) -> None:
     async with connect(ann, worker.acme) as socket:
         await socket.receive()
-        await socket._communicator.send_to(text_data=frame)
+        await socket._communicator.send_to(
+            text_data=frame if isinstance(frame, str) else json.dumps(frame)
+        )
         answer = await socket.receive()
         await socket.send(type="ping")
         pong = await socket.receive()

@@ -150,7 +150,7 @@ def test_raw_sql_without_a_tenant_does_not_find_tenant_content(committed: World)
 
 def test_a_schema_is_never_set_by_hand(committed: World) -> None:
     with pytest.raises(SchemaSetByHand):
-        connection.set_schema(committed.acme.schema)
+        connection.set_schema(committed.acme.schema)  # type: ignore[attr-defined]  # the library's
 
 
 async def test_database_work_from_async_code_needs_a_tenant(committed: World) -> None:

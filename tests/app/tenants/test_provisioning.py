@@ -42,7 +42,7 @@ def _same_spelling(text: str, schema: str) -> str:
     return re.sub(r"::character varying|::text|\[\]|[()]", "", text) if "ANY" in text else text
 
 
-def _catalogue(schema: str) -> dict[str, list[tuple[object, ...]]]:
+def _catalogue(schema: str) -> dict[str, list[tuple[str, ...]]]:
     found = {}
     with connection.cursor() as cursor:
         for name, query in _CATALOGUE.items():

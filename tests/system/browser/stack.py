@@ -62,6 +62,7 @@ def running_stack(folder: Path, port: int) -> Iterator[RunningStack]:
         "KAREN_VAR": str(folder / "var"),
         "PORT": str(port),
         "PYTHONUNBUFFERED": "1",
+        "ANSWER_MAX_TOKENS": "200",  # the small model likes to go on until it must stop
     }
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -5,6 +5,7 @@ import threading
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from typing_extensions import override
 
 from apps.jobs import relay
 
@@ -14,6 +15,7 @@ class Command(BaseCommand):
 
     help = "Publish missed tasks and recover work of dead workers, until stopped."
 
+    @override
     def handle(self, *_args: Any, **_options: Any) -> None:
         """Run the loop."""
         stop = threading.Event()

@@ -7,8 +7,10 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.core.management.commands.migrate import Command as MigrateCommand
+from typing_extensions import override
 
 from apps.tenants import fleet
+from apps.tenants.template import ensure_template
 
 
 class Command(BaseCommand):
@@ -16,17 +18,19 @@ class Command(BaseCommand):
 
     help = "Migrate the platform's tables, the template and every outdated workspace."
 
+    @override
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
         parser.add_argument("--processes", type=int, default=1, help="How many at a time.")
         parser.add_argument("--shard", type=int, default=0, help="Internal: which part.")
         parser.add_argument("--shards", type=int, default=1, help="Internal: of how many parts.")
 
+    @override
     def handle(self, *_args: Any, **options: Any) -> None:
         """Run, print a summary, and fail if any workspace failed."""
         if options["shards"] == 1:
             call_command(MigrateCommand(), interactive=False, verbosity=options["verbosity"])
-            fleet.ensure_template()
+            ensure_template()
         if options["processes"] > 1:
             argv = [sys.argv[0], "migrate_fleet"]
             if fleet.migrate_in_processes(processes=options["processes"], argv=argv):

@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from typing_extensions import override
 
 from apps.core import scope
 from apps.core.errors import KarenError
@@ -15,11 +16,13 @@ class Command(BaseCommand):
 
     help = "Create a workspace and print its address."
 
+    @override
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
         parser.add_argument("name", help="What people call the organisation.")
         parser.add_argument("--slug", help="Label of its host; made from the name by default.")
 
+    @override
     def handle(self, *_args: Any, **options: Any) -> None:
         """Create it."""
         try:
