@@ -6,6 +6,7 @@ before it and only looks at reads and writes.
 
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.db.models import Model
 
@@ -33,5 +34,7 @@ class TenantContentGuard:
 
     @staticmethod
     def _guard(model: type[Model]) -> None:
-        if model._meta.app_config.name in settings.TENANT_APPS:
+        # The model behind `django_migrations` belongs to no installed app.
+        config = apps.app_configs.get(model._meta.app_label)
+        if config is not None and config.name in settings.TENANT_APPS:
             scope.require()

@@ -101,12 +101,21 @@ def free_port() -> int:
         BenchError: There is none in our range.
     """
     start = secrets.randbelow(len(_PORTS))
-    for port in [*_PORTS[start:], *_PORTS[:start]]:
-        with closing(socket.socket()) as probe, suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((LOOPBACK, port))
+    for step in range(len(_PORTS)):
+        port = _PORTS[(start + step) % len(_PORTS)]
+        if _is_free(port):
             return port
     raise BenchError("no free port from 8400 to 8499")
+
+
+def _is_free(port: int) -> bool:
+    with closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
 
 
 @contextmanager

@@ -4,6 +4,7 @@ The wheel's own helper cannot pass settings, so its programs are called directly
 listens on a socket in a private folder only; whoever may enter that folder is trusted.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -70,6 +71,8 @@ def running_postgres(directory: Path, account: Account, *, durable: bool = True)
         yield f"postgresql://{_ROLE}@/{DATABASE}?host={quote(str(sockets))}"
     finally:
         _stop(process)
+        with contextlib.suppress(OSError):  # after a kill the socket is still in it
+            sockets.rmdir()
 
 
 def stop_leftover(data: Path) -> None:

@@ -115,9 +115,9 @@ def _wait_until_live(port: int, process: "subprocess.Popen[bytes]", log: Path) -
     pytest.fail(f"the web process did not answer: {log.read_text()[-2000:]}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """The system's Chromium."""
+    """The system's Chromium, for one module: Playwright's loop must not outlive its tests."""
     path = shutil.which("chromium")
     if path is None:
         pytest.skip("NOT RUN: the browser tests need Chromium (apt install chromium)")
