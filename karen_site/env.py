@@ -59,6 +59,11 @@ class Environment:
         group="Platform",
     )
     bind: str = _var("127.0.0.1", "Address the web server listens on.", group="Platform")
+    sign_ups_per_hour: int = _var(
+        30,
+        "Most workspaces that may be signed up from one address within an hour.",
+        group="Platform",
+    )
     trusted_proxies: int = _var(
         0,
         "Reverse proxies in front of Karen; so many addresses at the end of `X-Forwarded-For` are"

@@ -215,6 +215,7 @@ ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "apps.accounts.tokens.HostBoundResetTok
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_ON_GET = False
 ALLAUTH_TRUSTED_PROXY_COUNT = ENV.trusted_proxies
+SIGN_UPS_PER_HOUR = ENV.sign_ups_per_hour
 
 # -- mail
 globals().update(email_settings(ENV.email_url))

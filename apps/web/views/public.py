@@ -1,16 +1,25 @@
 """Pages of the platform host: landing and sign-up."""
 
+from allauth.account.adapter import get_adapter
+from allauth.account.internal.flows.signup import prevent_enumeration
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
-from apps.accounts import services as accounts
+from apps.accounts import selectors as memberships, services as accounts
+from apps.accounts.errors import SignUpRefused
+from apps.core import ratelimit
 from apps.core.errors import KarenError
 from apps.web.address import AddressSuggestion, address_for_name, address_for_slug
 from apps.web.entry import enter_after_sign_up
 from apps.web.forms import SignUpForm
 from apps.web.policy import allow_form_targets, workspace_origins
+
+_SIGN_UPS = ratelimit.Limit(
+    name="signups", burst=settings.SIGN_UPS_PER_HOUR, period_s=3600.0, strict=True
+)
 
 
 @require_GET
@@ -30,7 +39,16 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     form = SignUpForm(request.POST or None)
     if form.is_valid():
         try:
+            ratelimit.enforce(_SIGN_UPS, get_adapter().get_client_ip(request))
             signed_up = accounts.sign_up(**form.cleaned_data)
+        except SignUpRefused as error:
+            if memberships.confirmation_is_mandatory():
+                # The same answer as for a new address; the owner of the account gets a mail.
+                answer: HttpResponse = prevent_enumeration(
+                    request, email=form.cleaned_data["email"]
+                )
+                return answer
+            form.refuse(error)
         except KarenError as error:
             form.refuse(error)
         else:

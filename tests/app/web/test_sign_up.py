@@ -11,6 +11,7 @@ from pytest_django.fixtures import Settings
 
 from apps.core.ids import new_id
 from apps.core.scope import TenantRef
+from apps.tenants.selectors import find_ref_by_slug
 from tests.fixtures.database import World
 from tests.fixtures.people import People
 
@@ -128,3 +129,33 @@ def test_where_addresses_are_confirmed_the_code_comes_first(
     confirmed = visitor.post("/accounts/confirm-email/", {"code": code})
     assert confirmed.headers["Location"] == "/workspaces/"
     assert "Sea Rescue" in visitor.get("/workspaces/").content.decode()
+
+
+def test_where_addresses_are_confirmed_a_known_one_gets_the_same_answer(
+    visitor: Client, settings: Settings, people: People, mailoutbox: list[EmailMessage]
+) -> None:
+    settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+    settings.ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+
+    answer = visitor.post("/signup/", {**GOOD, "slug": "sea-three", "email": "ann@acme.example"})
+
+    assert answer.headers["Location"] == "/accounts/confirm-email/"
+    assert find_ref_by_slug("sea-three") is None
+    assert [mail.to for mail in mailoutbox] == [["ann@acme.example"]]
+    assert not re.findall(r"^([A-Z0-9-]{6,})$", str(mailoutbox[0].body), re.MULTILINE)
+
+
+def test_too_many_sign_ups_from_one_address_are_refused(
+    visitor: Client, settings: Settings
+) -> None:
+    answers = [
+        visitor.post("/signup/", {**GOOD, "email": "nonsense@", "slug": ""})
+        for _ in range(settings.SIGN_UPS_PER_HOUR)
+    ]
+    assert all("Too many" not in answer.content.decode() for answer in answers)
+
+    for _ in range(settings.SIGN_UPS_PER_HOUR):
+        visitor.post("/signup/", {**GOOD, "email": "ann@acme.example", "slug": "taken-later"})
+    last = visitor.post("/signup/", {**GOOD, "email": "ann@acme.example", "slug": "taken-later"})
+
+    assert "Too many requests" in last.content.decode()
