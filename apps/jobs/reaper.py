@@ -3,9 +3,9 @@
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models.functions import Now
 
 from apps.core import scope
-from apps.core.clock import now
 from apps.core.ids import new_id
 from apps.core.logging import get_logger
 from apps.jobs import metrics
@@ -26,7 +26,7 @@ def reap_leases() -> int:
     Returns:
         How many were handled.
     """
-    expired = list(Lease.objects.filter(until__lt=now()).values_list("pk", flat=True)[:_BATCH])
+    expired = list(Lease.objects.filter(until__lt=Now()).values_list("pk", flat=True)[:_BATCH])
     return sum(_reap(pk) for pk in expired)
 
 
@@ -34,8 +34,8 @@ def _reap(pk: int) -> bool:
     # Taking the lease is a statement of its own: holding its row while the handler locks the work
     # would deadlock with a worker that locks the work first and its lease second.
     taker = f"reaper:{new_id().hex}"
-    taken = Lease.objects.filter(pk=pk, until__lt=now()).update(
-        owner=taker, until=now() + timedelta(seconds=_HANDLING_S)
+    taken = Lease.objects.filter(pk=pk, until__lt=Now()).update(
+        owner=taker, until=Now() + timedelta(seconds=_HANDLING_S)
     )
     lease = Lease.objects.filter(pk=pk, owner=taker).first() if taken else None
     if lease is None:  # renewed, ended, or in another reaper's hands

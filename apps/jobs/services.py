@@ -6,6 +6,7 @@ from uuid import UUID
 
 from celery import current_app
 from django.db import connection, transaction
+from django.db.models.functions import Now
 from kombu.exceptions import OperationalError
 
 from apps.audit import services as audit
@@ -119,7 +120,8 @@ def hold_lease(*, kind: str, key: UUID, owner: str, ttl_s: float) -> None:
                 key=key,
                 tenant_id=tenant.id if tenant else None,
                 owner=owner,
-                until=now() + timedelta(seconds=ttl_s),
+                until=Now()
+                + timedelta(seconds=ttl_s),  # by the database's clock
             )
         ],
         update_conflicts=True,

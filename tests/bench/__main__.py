@@ -41,7 +41,7 @@ def main() -> int:
         parser.error(f"the suites are {', '.join(SUITES)}")
     if "DATABASE_URL" not in os.environ:
         parser.error("start it with `make bench`: it needs a database and a Valkey of its own")
-    bench = Path(os.environ.get("KAREN_VAR", ROOT / "var")) / "bench"
+    bench = (ROOT / os.environ.get("KAREN_VAR", "var")) / "bench"
     scratch = bench / f"run-{os.getpid()}"
     note = disturbance()
     if note:
@@ -50,7 +50,7 @@ def main() -> int:
     for suite in (name for name in SUITES if name in wanted):
         sys.stdout.write(f"measuring {suite} …\n")
         sys.stdout.flush()
-        measured = run_suite(suite, scratch)
+        measured = [row.with_note(note) for row in run_suite(suite, scratch)]
         write_rows(bench / f"{suite}.json", measured)
         rows += measured
     sys.stdout.write(table(rows) + "\n")

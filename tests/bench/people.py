@@ -73,7 +73,8 @@ class Browser:
         ) as answer:
             text = await answer.text()
             if answer.status != status:
-                raise BenchError(f"{path}: {answer.status} instead of {status}: {text[:200]}")
+                said = " ".join(text.split())[:120]
+                raise BenchError(f"{path}: {answer.status} instead of {status}: {said}")
             kept = self._cookies.setdefault(host, {})
             kept.update({name: morsel.value for name, morsel in answer.cookies.items()})
             return answer.headers.get("Location", "")

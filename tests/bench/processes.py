@@ -82,6 +82,7 @@ def karen_environment(
         "DEMO": "0",
         "EMAIL_URL": "",
         "SPARE_WORKSPACES": str(spare_workspaces),
+        "SIGN_UPS_PER_HOUR": "1000",  # everybody here comes from one address
         "OPENAI_API_KEY": "",
         "OPENAI_BASE_URL": upstream,
         "OPENAI_MODELS": MODEL if upstream else "",

@@ -5,7 +5,7 @@ import math
 import os
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from typing_extensions import override
@@ -69,6 +69,10 @@ class Row:
     ok: bool
     n: int
     note: str
+
+    def with_note(self, more: str) -> "Row":
+        """Return the row with something added to its note."""
+        return replace(self, note="; ".join(filter(None, (self.note, more))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
