@@ -120,8 +120,7 @@ def hold_lease(*, kind: str, key: UUID, owner: str, ttl_s: float) -> None:
                 key=key,
                 tenant_id=tenant.id if tenant else None,
                 owner=owner,
-                until=Now()
-                + timedelta(seconds=ttl_s),  # by the database's clock
+                until=Now() + timedelta(seconds=ttl_s),  # by the database's clock
             )
         ],
         update_conflicts=True,
