@@ -4,4 +4,9 @@
 process (xdist) has its own database and its own three Redis databases (`settings/test.py`).
 """
 
-pytest_plugins = ["tests.fixtures.database", "tests.fixtures.people", "tests.fixtures.work"]
+pytest_plugins = [
+    "tests.fixtures.database",
+    "tests.fixtures.people",
+    "tests.fixtures.work",
+    "tests.fixtures.budgets",
+]

@@ -1,0 +1,75 @@
+"""How many SQL statements each request needs, sessions and memberships included."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+import pytest
+from django.test import Client
+
+from apps.conversations import orchestrator
+from apps.core import scope
+from apps.core.scope import Actor, TenantRef
+from tests.factories import send
+from tests.fixtures.budgets import Budget
+from tests.fixtures.database import World
+from tests.fixtures.people import People
+
+
+@pytest.fixture
+def answered(
+    committed: World, people: People, actor_in: Callable[[UUID, TenantRef], Actor]
+) -> tuple[UUID, UUID]:
+    """A conversation with an answer: (conversation id, turn id)."""
+    ann = actor_in(people.ann, committed.acme)
+    accepted = send(actor=ann, tenant=committed.acme, text="hello")
+    with scope.tenant_scope(committed.acme):
+        orchestrator.run_turn(turn_id=accepted.turn_id)
+    return accepted.conversation_id, accepted.turn_id
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/me",
+        "/api/v1/models",
+        "/api/v1/conversations",
+        "/api/v1/conversations/{conversation}",
+        "/api/v1/conversations/{conversation}/messages",
+        "/api/v1/turns/{turn}",
+    ],
+)
+def test_reading(
+    committed: World,
+    people: People,
+    browser_of: Callable[[UUID, TenantRef | None], Client],
+    answered: tuple[UUID, UUID],
+    budget: Budget,
+    path: str,
+) -> None:
+    client = browser_of(people.ann, committed.acme)
+    conversation, turn = answered
+
+    with budget(f"GET {path}"):
+        answer = client.get(path.format(conversation=conversation, turn=turn))
+
+    assert answer.status_code == 200
+
+
+def test_sending(
+    committed: World,
+    people: People,
+    browser_of: Callable[[UUID, TenantRef | None], Client],
+    answered: tuple[UUID, UUID],
+    budget: Budget,
+) -> None:
+    client = browser_of(people.ann, committed.acme)
+    conversation, _turn = answered
+
+    with budget("POST /api/v1/conversations/{conversation}/messages"):
+        answer = client.post(
+            f"/api/v1/conversations/{conversation}/messages",
+            {"text": "again", "client_message_id": "m2", "model": "echo/plain"},
+            content_type="application/json",
+        )
+
+    assert answer.status_code == 202
