@@ -33,7 +33,17 @@ app.conf.update(
     worker_soft_shutdown_timeout=10,
     worker_hijack_root_logger=False,
     worker_send_task_events=False,
-    broker_transport_options={"visibility_timeout": VISIBILITY_TIMEOUT_S, "socket_keepalive": True},
+    broker_transport_options={
+        "visibility_timeout": VISIBILITY_TIMEOUT_S,
+        "socket_keepalive": True,
+        # Publishing happens in a request: a broker that is away must say so within seconds. The
+        # outbox keeps what was not published.
+        "socket_connect_timeout": 2,
+        "socket_timeout": 15,
+        "max_retries": 1,
+        "interval_start": 0,
+        "connect_retries_timeout": 2,
+    },
     result_backend_transport_options={"visibility_timeout": VISIBILITY_TIMEOUT_S},
     visibility_timeout=VISIBILITY_TIMEOUT_S,
     broker_connection_retry_on_startup=True,

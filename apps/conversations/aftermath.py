@@ -23,6 +23,6 @@ def settle(claimed: ClaimedTurn, outcome: TurnOutcome) -> None:
         turn_id=str(claimed.turn_id),
         attempt=claimed.attempt,
         state=outcome.state.value,
-        model=claimed.model.id,
+        model=claimed.model,
         completion_tokens=outcome.completion_tokens,
     )

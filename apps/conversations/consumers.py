@@ -14,6 +14,7 @@ from uuid import UUID
 import redis
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
+from django.db import DatabaseError
 from pydantic import ValidationError
 from typing_extensions import override
 
@@ -34,6 +35,7 @@ from apps.conversations.domain.states import ACTIVE
 from apps.conversations.errors import FrameInvalid
 from apps.conversations.permissions import CHAT
 from apps.conversations.relay import TurnRelay
+from apps.conversations.watching import START
 from apps.core import scope
 from apps.core.concurrency import platform_db, tenant_db
 from apps.core.envelope import error_body
@@ -42,6 +44,7 @@ from apps.core.logging import get_logger
 from apps.core.metrics import errors_total, unhandled_total
 from apps.core.scope import Actor
 from apps.providers import selectors as providers
+from apps.tenants import selectors as tenants
 
 logger = get_logger(__name__)
 
@@ -50,6 +53,7 @@ CLOSE_TOO_SLOW = 4008
 CLOSE_TOO_MANY = 4029
 _HEARTBEAT_S = 25
 _SESSION_CHECK_S = 30.0
+_SESSION_FAILURES_MAX = 4
 _HANDLERS_MAX = 32
 _WATCHES_MAX = 64
 
@@ -172,21 +176,26 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # untyped lib
                 "title": accepted.title,
             }
         )
-        if accepted.turn_id not in self._relays:
+        if accepted.turn_id in self._relays:
+            return
+        if accepted.created:
             await self._relay(accepted.turn_id, None)
+        else:  # sent before: its answer may be over and its log gone
+            turn = await tenant_db(hub.open_turn, actor=self.actor, turn_id=accepted.turn_id)
+            await self._follow(turn, None)
 
     async def _follow(self, turn: TurnView, after: str | None) -> None:
         running = self._relays.pop(turn.id, None)
         if running is not None:
             running.stop()
-        if after is None and turn.state not in ACTIVE:
+        if after in {None, START} and turn.state not in ACTIVE:
             # The log may be gone; the database has the answer.
             await self._send_cursor(turn.id, "expired")
             return
         await self._relay(turn.id, after)
 
     async def _relay(self, turn_id: UUID, after: str | None) -> None:
-        relay = TurnRelay(turn_id, after=after, send=self._send)
+        relay = TurnRelay(turn_id, after=after, send=self._send, still_active=self._turn_is_active)
         self._relays[turn_id] = relay
         try:
             problem = await relay.run()
@@ -200,15 +209,34 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # untyped lib
         elif problem is not None:
             await self._send_cursor(turn_id, problem)
 
+    async def _turn_is_active(self, turn_id: UUID) -> bool:
+        try:
+            turn = await tenant_db(hub.open_turn, actor=self.actor, turn_id=turn_id)
+        except KarenError:
+            return False
+        return turn.state in ACTIVE
+
     async def _check_session(self) -> None:
+        """Ask again and again who this is and what they may do; close when it is nobody."""
+        failures = 0
         while True:
             await asyncio.sleep(_SESSION_CHECK_S)
-            valid = await platform_db(
-                accounts.is_session_valid, self.scope["session_key"], scope.require()
-            )
-            if not valid:
+            try:
+                actor = await platform_db(self._present_actor)
+                failures = 0
+            except DatabaseError:  # forgiven for two minutes, then the door closes
+                failures += 1
+                actor = self.actor if failures < _SESSION_FAILURES_MAX else None
+            if actor is None or not actor.may(CHAT):
                 await self.close(code=CLOSE_NOT_AUTHENTICATED)
                 return
+            self.actor = actor
+
+    def _present_actor(self) -> Actor | None:
+        tenant = scope.require()
+        if tenants.find_active_ref(tenant.id) is None:
+            return None
+        return accounts.actor_of_session(self.scope["session_key"], tenant)
 
     async def _send_cursor(self, turn_id: UUID, problem: str) -> None:
         await self._send({"type": "cursor", "turn_id": str(turn_id), "problem": problem})

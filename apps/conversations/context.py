@@ -10,15 +10,18 @@ from apps.providers.contracts import ChatMessage
 _SAFETY = 0.9  # estimates may err; a prompt that overflows is an error, one that is shorter is not
 
 
-def assemble_prompt(claimed: ClaimedTurn, *, system: ChatMessage, answer_tokens: int) -> Prompt:
+def assemble_prompt(
+    claimed: ClaimedTurn, *, system: ChatMessage, context_tokens: int, answer_tokens: int
+) -> Prompt:
     """Return the system message and the newest messages that leave room for the answer.
 
     Args:
         claimed: The turn with its history, the question last.
         system: The stable beginning.
+        context_tokens: Tokens the model can take in all.
         answer_tokens: Tokens kept free for the answer.
     """
-    window = int(claimed.model.context_tokens * _SAFETY)
+    window = int(context_tokens * _SAFETY)
     budget = max(window - answer_tokens - estimated_tokens(system.text), 0)
     taken = newest_that_fit([m.text for m in claimed.history], budget_tokens=budget)
     kept = claimed.history[len(claimed.history) - taken :]

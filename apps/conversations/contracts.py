@@ -14,11 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from apps.core.envelope import ErrorBody
 from apps.core.scope import TenantRef
-from apps.providers.contracts import ChatMessage, ModelInfo, Role
+from apps.providers.contracts import ChatMessage, Role
 
 PROTOCOL_VERSION = 1
 
-ClientMessageId: TypeAlias = Annotated[str, Field(min_length=1, max_length=64)]
+ClientMessageId: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=64, pattern=r"^[^\x00]+$")
+]
 
 
 class TurnState(StrEnum):
@@ -120,7 +122,7 @@ class ClaimedTurn:
     answer_id: UUID
     attempt: int
     owner: str
-    model: ModelInfo
+    model: str
     tenant: TenantRef
     history: tuple[ChatMessage, ...]
 
@@ -169,7 +171,7 @@ class WatchFrame(_Frame):
 
     type: Literal["watch"]
     turn_id: UUID
-    after: str | None = Field(default=None, pattern=r"^\d{1,20}-\d{1,20}$")
+    after: str | None = Field(default=None, pattern=r"^\d{1,15}-\d{1,15}$")
 
 
 class StopFrame(_Frame):
@@ -185,7 +187,7 @@ class AckFrame(_Frame):
 
     type: Literal["ack"]
     turn_id: UUID
-    id: str = Field(pattern=r"^\d{1,20}-\d{1,20}$")
+    id: str = Field(pattern=r"^\d{1,15}-\d{1,15}$")
 
 
 class PingFrame(_Frame):

@@ -5,10 +5,12 @@ Claims it, assembles the prompt, asks the gateway, streams, and decides how it e
 
 import asyncio
 import contextlib
+import threading
 import time
 from uuid import UUID
 
 from django.conf import settings
+from django.db import DatabaseError, OperationalError, close_old_connections
 
 from apps.conversations import aftermath, metrics
 from apps.conversations.context import assemble_prompt
@@ -30,10 +32,11 @@ from apps.core.errors import KarenError
 from apps.core.logging import get_logger
 from apps.jobs.leases import LEASE_TTL_S, Held, kept_alive, new_owner
 from apps.jobs.task import remaining_s
-from apps.providers import gateway
+from apps.providers import gateway, selectors as providers
 from apps.providers.contracts import (
     Finished,
     Flow,
+    ModelInfo,
     ModelRequest,
     ReasoningDelta,
     TextDelta,
@@ -48,6 +51,7 @@ logger = get_logger(__name__)
 _POLL_S = 0.2
 _SAVE_EVERY_S = 2.0
 _DEADLINE_RESERVE_S = 5.0
+_SETTLE_PAUSES_S = (0.5, 1.5, 3.0)
 
 
 def run_turn(*, turn_id: UUID) -> None:
@@ -61,32 +65,49 @@ def run_turn(*, turn_id: UUID) -> None:
     if claimed is None:
         logger.info("turn.not_waiting", turn_id=str(turn_id))
         return
-    logger.info(
-        "turn.claimed", turn_id=str(turn_id), attempt=claimed.attempt, model=claimed.model.id
-    )
+    logger.info("turn.claimed", turn_id=str(turn_id), attempt=claimed.attempt, model=claimed.model)
     with kept_alive(owner) as held:
         outcome = _answered(claimed, held)
         if outcome is not None:
+            _settle(claimed, outcome, held)
+
+
+def _settle(claimed: ClaimedTurn, outcome: TurnOutcome, held: Held) -> None:
+    """Keep the answer; a database that is away for moments must not cost minutes of work."""
+    for pause_s in (*_SETTLE_PAUSES_S, None):
+        try:
             aftermath.settle(claimed, outcome)
+        except OperationalError:
+            if pause_s is None or held.lost:
+                raise
+            logger.warning("turn.settle_retried", turn_id=str(claimed.turn_id))
+            close_old_connections()
+            threading.Event().wait(pause_s)
+        else:
+            return
 
 
 def _answered(claimed: ClaimedTurn, held: Held) -> TurnOutcome | None:
     answer = _Answer(claimed, held)
     try:
+        model = providers.get_model(claimed.model)
         prompt = assemble_prompt(
             claimed,
             system=system_message(claimed),
-            answer_tokens=_answer_tokens(claimed),
+            context_tokens=model.context_tokens,
+            answer_tokens=_answer_tokens(model),
         )
         metrics.context_tokens.observe(len(prompt.messages))
-        return run_async(answer.stream(prompt, deadline_s=remaining_s() - _DEADLINE_RESERVE_S))
+        return run_async(
+            answer.stream(model, prompt, deadline_s=remaining_s() - _DEADLINE_RESERVE_S)
+        )
     except KarenError as error:
         metrics.chat_errors_total.labels(error.code).inc()
         return answer.outcome(TurnState.FAILED, error=error)
 
 
-def _answer_tokens(claimed: ClaimedTurn) -> int:
-    return min(settings.CHAT_MAX_TOKENS, claimed.model.context_tokens // 4)
+def _answer_tokens(model: ModelInfo) -> int:
+    return min(settings.CHAT_MAX_TOKENS, model.context_tokens // 4)
 
 
 class _Answer:
@@ -112,15 +133,17 @@ class _Answer:
             usage_estimated=self._usage.estimated if self._usage else False,
         )
 
-    async def stream(self, prompt: Prompt, *, deadline_s: float) -> TurnOutcome | None:
+    async def stream(
+        self, model: ModelInfo, prompt: Prompt, *, deadline_s: float
+    ) -> TurnOutcome | None:
         """Ask the model and stream what it says.
 
         Returns:
             How it ended; None if another attempt has taken over.
         """
         writer = TurnWriter(self._claimed.turn_id, self._claimed.attempt)
-        await writer.event(StartEvent(attempt=self._claimed.attempt, model=self._claimed.model.id))
-        consumer = asyncio.create_task(self._consume(prompt, writer))
+        await writer.event(StartEvent(attempt=self._claimed.attempt, model=self._claimed.model))
+        consumer = asyncio.create_task(self._consume(model, prompt, writer))
         overseer = asyncio.create_task(self._oversee(consumer))
         try:
             async with asyncio.timeout(deadline_s if deadline_s < float("inf") else None):
@@ -137,17 +160,16 @@ class _Answer:
             return self.outcome(TurnState.CANCELLED)
         finally:
             overseer.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await overseer
-            await writer.flush()
+            await asyncio.gather(overseer, return_exceptions=True)
+            await writer.close("".join(self._pieces))
         return self.outcome(TurnState.COMPLETED)
 
-    async def _consume(self, prompt: Prompt, writer: TurnWriter) -> None:
+    async def _consume(self, model: ModelInfo, prompt: Prompt, writer: TurnWriter) -> None:
         claimed, started = self._claimed, time.perf_counter()
         request = ModelRequest(
-            model=claimed.model.id,
+            model=model.id,
             messages=prompt.messages,
-            max_tokens=_answer_tokens(claimed),
+            max_tokens=_answer_tokens(model),
             temperature=settings.CHAT_TEMPERATURE,
             partition=f"{claimed.tenant.id}:{claimed.conversation_id}",
         )
@@ -177,6 +199,14 @@ class _Answer:
                         # Reasoning is never shown unless configured; no tools are offered yet.
                         continue
 
+    async def _save(self) -> bool:
+        text = "".join(self._pieces)
+        try:
+            return await tenant_db(turns.save_partial, claimed=self._claimed, text=text)
+        except DatabaseError:  # the end decides; a lost interim copy is not a lost answer
+            logger.warning("turn.save_failed", turn_id=str(self._claimed.turn_id))
+            return True
+
     async def _oversee(self, consumer: "asyncio.Task[None]") -> None:
         """Watch for a stop request or a lost lease; save the text every two seconds."""
         saved_at, saved_pieces = time.monotonic(), 0
@@ -188,8 +218,7 @@ class _Answer:
                 self._stop = "cancelled"
             elif time.monotonic() - saved_at >= _SAVE_EVERY_S and len(self._pieces) > saved_pieces:
                 saved_at, saved_pieces = time.monotonic(), len(self._pieces)
-                text = "".join(self._pieces)
-                if not await tenant_db(turns.save_partial, claimed=self._claimed, text=text):
+                if not await self._save():
                     self._stop = "lost"
             if self._stop:
                 consumer.cancel()

@@ -19,16 +19,23 @@ from apps.conversations.watching import START, Watcher, stream_reader
 WINDOW = 256
 _PATIENCE_S = 30.0
 
+_SILENCE_S = 15.0
+
+StillActive = Callable[[UUID], Awaitable[bool]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class TurnRelay:
     """Follows one turn for one client."""
 
-    def __init__(self, turn_id: UUID, *, after: str | None, send: Send) -> None:
+    def __init__(
+        self, turn_id: UUID, *, after: str | None, send: Send, still_active: StillActive
+    ) -> None:
         self._turn_id = turn_id
         self._after = after
         self._send = send
+        self._still_active = still_active
+        self._watcher: Watcher | None = None
         self._unconfirmed: list[tuple[int, int]] = []
         self._confirmed = asyncio.Event()
         self._stopped = False
@@ -43,6 +50,11 @@ class TurnRelay:
         """Send nothing more: another watch of the same client takes over."""
         self._stopped = True
         self._confirmed.set()
+        if self._watcher is not None:
+            self._watcher.wake()
+
+    def _has_stopped(self) -> bool:
+        return self._stopped
 
     async def run(self) -> str | None:
         """Send events until the terminal one.
@@ -65,8 +77,19 @@ class TurnRelay:
             return await self._relay_from(watcher)
 
     async def _relay_from(self, watcher: Watcher) -> str | None:
+        self._watcher = watcher
         while True:
-            for event in await watcher.next_batch():
+            try:
+                async with asyncio.timeout(_SILENCE_S):
+                    batch = await watcher.next_batch()
+            except TimeoutError:
+                # A long silence: the turn may be gone, or its end may be missing in the log.
+                if not await self._still_active(self._turn_id):
+                    return "expired"
+                continue
+            if self._has_stopped():
+                return None
+            for event in batch:
                 if not await self._may_send():
                     return None if self._stopped else "too_slow"
                 kind = await self._send_event(event)

@@ -6,7 +6,6 @@ Redis may vanish: the answer is then still written to the database, and watchers
 """
 
 import asyncio
-import contextlib
 from dataclasses import dataclass
 from typing import cast
 from uuid import UUID
@@ -17,9 +16,11 @@ import redis.asyncio
 from apps.conversations.contracts import (
     TERMINAL_KINDS,
     DeltaEvent,
+    SnapshotEvent,
     TurnEvent,
     turn_events,
 )
+from apps.core.errors import ServiceUnavailable
 from apps.core.keys import tenant_key
 from apps.core.logging import get_logger
 from apps.core.redis import RedisRole, async_redis, redis_client
@@ -73,8 +74,12 @@ def cancel_key(turn_id: UUID) -> str:
     return tenant_key("turn", turn_id, "cancel")
 
 
-def append_event(turn_id: UUID, event: TurnEvent) -> None:
-    """Append one event from synchronous code; a Redis that is away is logged, not raised."""
+def append_event(turn_id: UUID, event: TurnEvent) -> bool:
+    """Append one event from synchronous code.
+
+    Returns:
+        Whether it is in the log; a Redis that is away is logged, not raised.
+    """
     key = stream_key(turn_id)
     expiry = _ENDED_EXPIRY_S if event.kind in TERMINAL_KINDS else _LIVE_EXPIRY_S
     try:
@@ -84,6 +89,8 @@ def append_event(turn_id: UUID, event: TurnEvent) -> None:
             pipe.execute()
     except redis.RedisError:
         logger.warning("stream.append_failed", turn_id=str(turn_id), kind=event.kind)
+        return False
+    return True
 
 
 def has_terminal_event(turn_id: UUID) -> bool:
@@ -96,8 +103,15 @@ def has_terminal_event(turn_id: UUID) -> bool:
 
 
 def request_cancel(turn_id: UUID) -> None:
-    """Ask whichever worker runs the turn to stop."""
-    redis_client(RedisRole.STREAMS).set(cancel_key(turn_id), 1, ex=_CANCEL_EXPIRY_S)
+    """Ask whichever worker runs the turn to stop.
+
+    Raises:
+        ServiceUnavailable: Redis is away: the worker cannot be told now.
+    """
+    try:
+        redis_client(RedisRole.STREAMS).set(cancel_key(turn_id), 1, ex=_CANCEL_EXPIRY_S)
+    except redis.RedisError as error:
+        raise ServiceUnavailable from error
 
 
 async def cancel_requested(turn_id: UUID) -> bool:
@@ -109,7 +123,10 @@ async def cancel_requested(turn_id: UUID) -> bool:
 
 
 class TurnWriter:
-    """Writes one attempt's events: the first delta at once, later ones coalesced every 30 ms."""
+    """Writes one attempt's events: the first delta at once, later ones coalesced every 30 ms.
+
+    One lock orders everything: an event never overtakes a delta that is still on its way.
+    """
 
     def __init__(self, turn_id: UUID, attempt: int) -> None:
         self._key = stream_key(turn_id)
@@ -117,38 +134,44 @@ class TurnWriter:
         self._pending: list[str] = []
         self._flusher: asyncio.Task[None] | None = None
         self._redis = async_redis(RedisRole.STREAMS)
-        self.broken = False
+        self._lock = asyncio.Lock()
+        self._gap = False  # something could not be written: the log lacks it
 
     async def event(self, event: TurnEvent) -> None:
         """Append `event` after everything written before."""
-        await self.flush()
-        await self._append(event)
+        async with self._lock:
+            await self._write_pending()
+            await self._append(event)
 
     async def delta(self, text: str) -> None:
         """Append a piece of the answer, together with what follows within 30 ms."""
-        if self._flusher is None:
+        self._pending.append(text)
+        if self._flusher is None or self._flusher.done():
+            async with self._lock:
+                await self._write_pending()
             self._flusher = asyncio.create_task(self._flush_later())
-            await self._append(DeltaEvent(attempt=self._attempt, text=text))
-        else:
-            self._pending.append(text)
 
-    async def flush(self) -> None:
-        """Write what is pending."""
+    async def close(self, whole: str) -> None:
+        """Write what is pending; `whole` replaces what a log with a gap adds up to."""
         if self._flusher is not None:
             self._flusher.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._flusher
-            self._flusher = None
-        await self._write_pending()
+            await asyncio.gather(self._flusher, return_exceptions=True)
+        async with self._lock:
+            await self._write_pending()
+            if self._gap:
+                await self._append(SnapshotEvent(attempt=self._attempt, text=whole))
 
     async def _flush_later(self) -> None:
         while True:
             await asyncio.sleep(COALESCE_S)
             if not self._pending:
-                self._flusher = None
                 return
             # Shielded: a cancelled flush must neither lose nor repeat what it was writing.
-            await asyncio.shield(self._write_pending())
+            await asyncio.shield(self._write_locked())
+
+    async def _write_locked(self) -> None:
+        async with self._lock:
+            await self._write_pending()
 
     async def _write_pending(self) -> None:
         if self._pending:
@@ -157,8 +180,6 @@ class TurnWriter:
             await self._append(DeltaEvent(attempt=self._attempt, text=text))
 
     async def _append(self, event: TurnEvent) -> None:
-        if self.broken:
-            return
         try:
             async with self._redis.pipeline(transaction=False) as pipe:
                 _ = pipe.xadd(
@@ -170,9 +191,10 @@ class TurnWriter:
                 _ = pipe.expire(self._key, _LIVE_EXPIRY_S)
                 await pipe.execute()
         except redis.RedisError:
-            # The turn goes on without a live stream; watchers reload it from the database.
-            self.broken = True
-            logger.warning("stream.writer_broken", key=self._key)
+            # The turn goes on: the answer is written to the database in any case.
+            if not self._gap:
+                logger.warning("stream.append_failed", key=self._key)
+            self._gap = True
 
 
 async def read_after(key: str, after: str, *, count: int) -> list[LoggedEvent]:

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import AsyncIterator
+from contextvars import Context
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
@@ -40,6 +41,7 @@ class Watcher:
         self._fresh: deque[LoggedEvent] = deque()
         self._lagging = True  # the first read always asks the log for what was before
         self._wake = asyncio.Event()
+        self._woken = False
 
     def push(self, events: list[LoggedEvent]) -> None:
         """Take new events; beyond the bound, remember only that there are more."""
@@ -49,6 +51,11 @@ class Watcher:
             self._fresh.extend(events)
             self._wake.set()
 
+    def wake(self) -> None:
+        """Have a waiting `next_batch` look again, and return nothing if there is nothing."""
+        self._woken = True
+        self._wake.set()
+
     def fall_behind(self) -> None:
         """Have the next read ask the log."""
         self._fresh.clear()
@@ -56,7 +63,7 @@ class Watcher:
         self._wake.set()
 
     async def next_batch(self) -> list[LoggedEvent]:
-        """Return the next events in order, waiting for at least one.
+        """Return the next events in order, waiting for at least one or for `wake`.
 
         Raises:
             redis.RedisError: The log had to be read and Redis is away.
@@ -72,6 +79,9 @@ class Watcher:
                 events = list(self._fresh)
                 self._fresh.clear()
             unseen = [event for event in events if event.order > self.cursor]
+            if self._woken and not unseen:
+                self._woken = False
+                return []
             if unseen:
                 self.cursor, self._after = unseen[-1].order, unseen[-1].id
                 return unseen
@@ -94,11 +104,12 @@ class StreamReader:
         followed = self._watchers.setdefault(key, set())
         followed.add(watcher)
         self._cursors.setdefault(key, after)
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run())
-        else:
-            await self._interrupt()
         try:
+            if self._task is None or self._task.done():
+                # A context of its own: the reader serves all tenants and belongs to none.
+                self._task = asyncio.create_task(self._run(), context=Context())
+            else:
+                await self._interrupt()
             yield watcher
         finally:
             followed.discard(watcher)
@@ -126,7 +137,7 @@ class StreamReader:
 
     async def _read_once(self) -> None:
         wanted: dict[Any, Any] = {**self._cursors, self._control: self._control_cursor}
-        answer = await async_redis(RedisRole.STREAMS).xread(
+        answer = await async_redis(RedisRole.STREAMS, patience_s=2 * _BLOCK_MS / 1000).xread(
             wanted, count=_READ_COUNT, block=_BLOCK_MS
         )
         for name, entries in cast("list[tuple[bytes, object]]", answer or []):

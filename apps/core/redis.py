@@ -38,20 +38,21 @@ def redis_client(role: RedisRole) -> redis.Redis:
     )
 
 
-_async_clients: WeakKeyDictionary[
-    asyncio.AbstractEventLoop, dict[RedisRole, redis.asyncio.Redis]
-] = WeakKeyDictionary()
+_AsyncClients = dict[tuple[RedisRole, float], redis.asyncio.Redis]
+_async_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, _AsyncClients] = WeakKeyDictionary()
 
 
-def async_redis(role: RedisRole) -> redis.asyncio.Redis:
+def async_redis(role: RedisRole, *, patience_s: float = _SOCKET_TIMEOUT_S) -> redis.asyncio.Redis:
     """Return the running event loop's client for `role`.
 
-    It has no read timeout because stream readers block; callers of other commands rely on
-    `asyncio.timeout` where waiting would hurt.
+    Args:
+        role: Which database.
+        patience_s: Seconds after which an unanswered command raises `redis.TimeoutError`; a
+            command that blocks on purpose needs more than it blocks.
     """
     clients = _async_clients.setdefault(asyncio.get_running_loop(), {})
-    if role not in clients:
-        clients[role] = redis.asyncio.Redis.from_url(
-            redis_url(role), socket_connect_timeout=_SOCKET_TIMEOUT_S, socket_timeout=None
+    if (role, patience_s) not in clients:
+        clients[role, patience_s] = redis.asyncio.Redis.from_url(
+            redis_url(role), socket_connect_timeout=_SOCKET_TIMEOUT_S, socket_timeout=patience_s
         )
-    return clients[role]
+    return clients[role, patience_s]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
-from django.db import DatabaseError, close_old_connections
+from django.db import Error, close_old_connections
 
 from apps.core.ids import new_id
 from apps.core.logging import get_logger
@@ -71,7 +71,7 @@ class LeaseKeeper:
         try:
             close_old_connections()
             alive = renew_leases(owners=list(held), ttl_s=LEASE_TTL_S)
-        except DatabaseError:  # the next round tries again; an expired lease is fenced off anyway
+        except Error:  # the next round tries again; an expired lease is fenced off anyway
             logger.warning("leases.renewal_failed", held=len(held))
             return
         for owner, lease in held.items():

@@ -2,32 +2,46 @@
 
 from datetime import timedelta
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models.functions import Now
 
 from apps.core import scope
 from apps.core.ids import new_id
 from apps.core.logging import get_logger
+from apps.core.metrics import unhandled_total
 from apps.jobs import metrics
 from apps.jobs.models import Lease
-from apps.jobs.registry import lease_handler, resolve_tenant
+from apps.jobs.registry import lease_handler, resolve_tenant, tenant_exists
 
 logger = get_logger(__name__)
 
 _BATCH = 50
+_SUSPENDED_S = 60
 _HANDLING_S = 30  # a reaper that dies while handling is made up for after this long
 
 
 def reap_leases() -> int:
-    """Call the handler of each lease that ran out, in its tenant; drop those without one.
+    """Call the handler of each lease that ran out, in its tenant; drop those of nobody.
 
-    Each lease is handled in its own transaction, so that one failure does not hold up the others.
+    Each lease is handled on its own: one that fails is logged, comes back after its handling time,
+    and does not hold up the others.
 
     Returns:
         How many were handled.
     """
     expired = list(Lease.objects.filter(until__lt=Now()).values_list("pk", flat=True)[:_BATCH])
-    return sum(_reap(pk) for pk in expired)
+    return sum(_reap_safely(pk) for pk in expired)
+
+
+def _reap_safely(pk: int) -> bool:
+    try:
+        return _reap(pk)
+    except OperationalError:  # the database itself is away: the loop waits for it
+        raise
+    except Exception:  # one lease must not end the process for all others
+        unhandled_total.labels("reaper").inc()
+        logger.exception("lease.handler_failed", lease=pk)
+        return False
 
 
 def _reap(pk: int) -> bool:
@@ -40,8 +54,14 @@ def _reap(pk: int) -> bool:
     lease = Lease.objects.filter(pk=pk, owner=taker).first() if taken else None
     if lease is None:  # renewed, ended, or in another reaper's hands
         return False
-    handler = lease_handler(lease.kind)
     tenant = resolve_tenant(lease.tenant_id) if lease.tenant_id else None
+    if lease.tenant_id and tenant is None and tenant_exists(lease.tenant_id):
+        # Suspended: its work waits with it and goes on when the workspace is opened again.
+        Lease.objects.filter(pk=pk, owner=taker).update(
+            until=Now() + timedelta(seconds=_SUSPENDED_S)
+        )
+        return False
+    handler = lease_handler(lease.kind)
     handled = handler is not None and (tenant is not None or lease.tenant_id is None)
     logger.warning("lease.expired", kind=lease.kind, key=str(lease.key), handled=handled)
     if handler is not None and handled:

@@ -34,6 +34,7 @@ class TaskSpec:
 _specs: dict[str, TaskSpec] = {}
 _lease_handlers: dict[str, LeaseHandler] = {}
 _tenant_resolvers: list[TenantResolver] = []
+_tenant_finders: list[TenantResolver] = []
 
 
 class UnknownTask(LookupError):
@@ -83,9 +84,15 @@ def lease_handler(kind: str) -> LeaseHandler | None:
     return _lease_handlers.get(kind)
 
 
-def register_tenant_resolver(resolver: TenantResolver) -> None:
-    """Name the function that finds an active tenant by id."""
-    _tenant_resolvers[:] = [resolver]
+def register_tenant_resolver(active: TenantResolver, any_state: TenantResolver) -> None:
+    """Name the functions that find a tenant by id: only an active one, and one in any state."""
+    _tenant_resolvers[:] = [active]
+    _tenant_finders[:] = [any_state]
+
+
+def tenant_exists(tenant_id: UUID) -> bool:
+    """Say whether there is such a tenant, also a suspended one."""
+    return any(find(tenant_id) is not None for find in _tenant_finders)
 
 
 def resolve_tenant(tenant_id: UUID) -> TenantRef | None:

@@ -1,10 +1,12 @@
 """The relay's loop: publish what was missed, recover what died."""
 
 import threading
+import time
 
 from django.db import DatabaseError, close_old_connections
 
 from apps.core.logging import get_logger
+from apps.jobs.leases import LEASE_TTL_S
 from apps.jobs.reaper import reap_leases
 from apps.jobs.services import relay_outbox
 
@@ -14,14 +16,21 @@ _EVERY_S = 1.0
 
 
 def run(stop: threading.Event) -> None:
-    """Work until `stop` is set; a database that is away is waited for."""
+    """Work until `stop` is set; a database that is away is waited for.
+
+    After an outage leases are left alone for their lifetime: the workers that hold them could not
+    renew them either and must get the chance to.
+    """
     logger.info("relay.started")
+    reap_from = 0.0
     while not stop.is_set():
         try:
             relay_outbox()
-            reap_leases()
+            if time.monotonic() >= reap_from:
+                reap_leases()
         except DatabaseError:
             logger.exception("relay.database_unavailable")
+            reap_from = time.monotonic() + LEASE_TTL_S
         close_old_connections()
         stop.wait(_EVERY_S)
     logger.info("relay.stopped")

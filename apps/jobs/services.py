@@ -18,7 +18,7 @@ from apps.core.redis import RedisRole, redis_client
 from apps.jobs import metrics
 from apps.jobs.errors import AlreadyReplayed, DeadLetterNotFound
 from apps.jobs.models import DeadLetter, Lease, OutboxEntry
-from apps.jobs.registry import find_task, require_task
+from apps.jobs.registry import UnknownTask, find_task, require_task
 
 logger = get_logger(__name__)
 
@@ -91,7 +91,7 @@ def relay_outbox() -> int:
     with transaction.atomic():
         waiting: Sequence[OutboxEntry] = list(
             OutboxEntry.objects.select_for_update(skip_locked=True).filter(
-                created_at__lt=now() - timedelta(seconds=_RELAY_AFTER_S)
+                created_at__lt=Now() - timedelta(seconds=_RELAY_AFTER_S)
             )[:_RELAY_BATCH]
         )
         metrics.outbox_backlog.set(len(waiting))
@@ -101,6 +101,17 @@ def relay_outbox() -> int:
             except OperationalError:
                 logger.warning("outbox.broker_unavailable", waiting=len(waiting) - published)
                 break
+            except UnknownTask:  # enqueued by another release; kept where an operator sees it
+                bury(
+                    task=entry.task,
+                    queue=entry.queue,
+                    kwargs=entry.kwargs,
+                    tenant=str(entry.tenant_id or ""),
+                    reason="unknown_task",
+                    error="",
+                )
+                entry.delete()
+                continue
             entry.delete()
             published += 1
             metrics.published_total.labels("relay").inc()

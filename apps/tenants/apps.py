@@ -17,7 +17,7 @@ class TenantsConfig(AppConfig):
     def ready(self) -> None:
         """Declare audit actions and tell jobs how to find a task's tenant."""
         from apps.jobs.registry import register_tenant_resolver  # apps are loaded only now
-        from apps.tenants.selectors import find_active_ref  # apps are loaded only now
+        from apps.tenants.selectors import find_active_ref, find_ref  # apps are loaded only now
 
         register_actions(
             {
@@ -27,4 +27,4 @@ class TenantsConfig(AppConfig):
                 "tenant.deleted": "Workspace deleted",
             }
         )
-        register_tenant_resolver(find_active_ref)
+        register_tenant_resolver(find_active_ref, find_ref)

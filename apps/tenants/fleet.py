@@ -37,7 +37,8 @@ def migrate_fleet(*, shard: int = 0, shards: int = 1) -> FleetReport:
     """
     version = ensure_template().version
     total = Tenant.objects.count()
-    mine = [t for n, t in enumerate(outdated_tenants()) if n % shards == shard]
+    # By identity, not by place in a list that shrinks while other shards work.
+    mine = [t for t in outdated_tenants() if t.id.int % shards == shard]
     migrated: list[str] = []
     failed: dict[str, str] = {}
     for tenant in mine:
@@ -61,6 +62,7 @@ def _migrate_one(tenant: Tenant, version: str) -> str | None:
             with transaction.atomic():
                 with connection.cursor() as cursor:
                     cursor.execute("SELECT set_config('lock_timeout', %s, true)", [_LOCK_TIMEOUT])
+                    cursor.execute("SELECT set_config('statement_timeout', '0', true)")
                 migrate_schema(tenant.schema_name)
                 Tenant.objects.filter(pk=tenant.pk).update(schema_version=version)
         except OperationalError as error:  # a lock was not had in time: others may finish soon

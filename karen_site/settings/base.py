@@ -63,7 +63,7 @@ DATABASES: dict[str, dict[str, Any]] = {
     "default": {
         "ENGINE": "apps.tenants.postgresql",
         "CONN_MAX_AGE": 0,
-        "CONN_HEALTH_CHECKS": False,
+        "CONN_HEALTH_CHECKS": True,
         **database_settings(ENV.database_url or "postgresql://postgres@localhost/karen"),
     }
 }

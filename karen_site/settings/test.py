@@ -49,5 +49,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
-DATABASES["default"] |= {"CONN_MAX_AGE": 0}  # as in the web role: a request's thread ends with it
+# As in the web role: a request's thread ends with it, and connections change hands between tenants.
+DATABASES["default"] |= {"CONN_MAX_AGE": 0}
+DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 2, "max_size": 12, "timeout": 30}
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # ServeStatic warns without it, and warnings fail

@@ -5,9 +5,12 @@ from uuid import UUID
 from django.db import transaction
 
 from apps.audit import services as audit
-from apps.conversations.contracts import ConversationView
+from apps.conversations.contracts import CancelledEvent, ConversationView
+from apps.conversations.domain.states import ACTIVE
 from apps.conversations.models.conversations import Conversation
+from apps.conversations.models.turns import Turn
 from apps.conversations.selectors import access_conversation, conversation_view, require_owner
+from apps.conversations.stream import append_event, request_cancel
 from apps.core.clock import now
 from apps.core.errors import InvalidInput
 from apps.core.scope import Actor
@@ -73,7 +76,16 @@ def delete_conversation(*, actor: Actor, conversation_id: UUID, permission: str)
         actor=actor, conversation_id=conversation_id, permission=permission
     )
     record_change("conversation.deleted", conversation)
+    active = Turn.objects.filter(conversation=conversation, state__in=ACTIVE).first()
     conversation.delete()
+    if active is not None:
+        cancelled = CancelledEvent(attempt=active.attempt, message_id=active.answer_id)
+        transaction.on_commit(lambda: _end_stream(active.pk, cancelled))
+
+
+def _end_stream(turn_id: UUID, event: CancelledEvent) -> None:
+    request_cancel(turn_id)
+    append_event(turn_id, event)
 
 
 def record_change(action: str, conversation: Conversation, *, old_title: str | None = None) -> None:

@@ -16,6 +16,7 @@ from apps.conversations.selectors import access_conversation, find_sent_message,
 from apps.conversations.services.conversations import record_change
 from apps.conversations.services.turns import queue_turn
 from apps.core.clock import now
+from apps.core.errors import InvalidInput
 from apps.core.scope import Actor
 from apps.providers import selectors as providers
 from apps.providers.contracts import Role
@@ -99,6 +100,8 @@ def _send_once(
 def _check_text(text: str) -> None:
     if not text.strip():
         raise MessageEmpty
+    if "\x00" in text:
+        raise InvalidInput(fields={"text": ["The character NUL cannot be stored: remove it."]})
     limit = settings.CHAT_MESSAGE_MAX_CHARACTERS
     if len(text) > limit:
         raise MessageTooLong(limit=limit, length=len(text))

@@ -41,7 +41,6 @@ from apps.core.errors import InternalError
 from apps.core.logging import get_logger
 from apps.core.scope import Actor
 from apps.jobs import services as jobs
-from apps.providers import selectors as providers
 from apps.providers.contracts import ChatMessage, ModelInfo, Role
 
 logger = get_logger(__name__)
@@ -49,6 +48,7 @@ logger = get_logger(__name__)
 LEASE_KIND = "turn"
 # A queued turn is enqueued again after this long: a message that the broker lost is not waited for.
 _QUEUED_TTL_S = 90.0
+_ANNOUNCE_TTL_S = 5.0
 RUN_TASK = "conversations.run_turn"
 
 
@@ -81,9 +81,6 @@ def claim_turn(*, turn_id: UUID, owner: str, lease_ttl_s: float) -> ClaimedTurn 
         turn_id: The turn.
         owner: A name unique to this run.
         lease_ttl_s: Seconds until the reaper takes this worker for dead without renewal.
-
-    Raises:
-        ModelNotFound: The turn's model is no longer configured.
     """
     claimed = Turn.objects.filter(pk=turn_id, state__in=WAITING, attempt__lt=MAX_ATTEMPTS).update(
         state=TurnState.RUNNING, attempt=F("attempt") + 1, owner=owner, started_at=now()
@@ -103,13 +100,15 @@ def claim_turn(*, turn_id: UUID, owner: str, lease_ttl_s: float) -> ClaimedTurn 
         answer_id=turn.answer_id,
         attempt=turn.attempt,
         owner=owner,
-        model=providers.get_model(turn.model),
+        model=turn.model,
         tenant=scope.require(),
         history=history,
     )
 
 
 def _text_parts(text: str) -> list[dict[str, str]]:
+    # PostgreSQL's jsonb takes every character but this one, and a model may write it.
+    text = text.replace("\x00", "")
     return [{"type": "text", "text": text}] if text else []
 
 
@@ -153,16 +152,19 @@ def finish_turn(*, claimed: ClaimedTurn, outcome: TurnOutcome) -> bool:
             parts=_text_parts(outcome.text), status=answer_status(outcome.state)
         )
         Conversation.objects.filter(pk=claimed.conversation_id).update(updated_at=now())
-    # The lease outlives the event: if this process dies in between, the reaper writes it.
-    announce_end(Turn.objects.get(pk=claimed.turn_id))
-    jobs.release_lease(kind=LEASE_KIND, key=claimed.turn_id, owner=claimed.owner)
+    # The lease outlives the event: if it cannot be written now, the reaper writes it.
+    if announce_end(Turn.objects.get(pk=claimed.turn_id)):
+        jobs.release_lease(kind=LEASE_KIND, key=claimed.turn_id, owner=claimed.owner)
     return True
 
 
-def announce_end(turn: Turn) -> None:
-    """Write the terminal event of a turn that ended, unless the log has it."""
-    if not has_terminal_event(turn.pk):
-        append_event(turn.pk, _terminal_event(turn))
+def announce_end(turn: Turn) -> bool:
+    """Write the terminal event of a turn that ended, unless the log has it.
+
+    Returns:
+        Whether the log has it now; false while Redis is away.
+    """
+    return has_terminal_event(turn.pk) or append_event(turn.pk, _terminal_event(turn))
 
 
 def _terminal_event(turn: Turn) -> TurnEvent:
@@ -195,7 +197,8 @@ def recover_turn(turn_id: UUID) -> None:
     if turn is None:
         return
     if turn.state not in ACTIVE:
-        transaction.on_commit(lambda: announce_end(turn))
+        if not announce_end(turn):
+            jobs.hold_lease(kind=LEASE_KIND, key=turn.pk, owner="announce", ttl_s=_ANNOUNCE_TTL_S)
         return
     if turn.state in WAITING:
         _enqueue(turn)
@@ -217,8 +220,14 @@ def _end_without_worker(
     turn.error = error_body(error) if error else None
     turn.save(update_fields=["state", "finished_at", "error"])
     Message.objects.filter(pk=turn.answer_id).update(status=answer_status(state))
-    jobs.release_lease(kind=LEASE_KIND, key=turn.pk)
-    transaction.on_commit(lambda: announce_end(turn))
+    # Until the event is in the log, the reaper looks again; it drops the lease when it is.
+    jobs.hold_lease(kind=LEASE_KIND, key=turn.pk, owner="announce", ttl_s=_ANNOUNCE_TTL_S)
+    transaction.on_commit(lambda: _announce_and_release(turn))
+
+
+def _announce_and_release(turn: Turn) -> None:
+    if announce_end(turn):
+        jobs.release_lease(kind=LEASE_KIND, key=turn.pk, owner="announce")
 
 
 @transaction.atomic(durable=True)
@@ -242,5 +251,5 @@ def cancel_turn(*, actor: Actor, turn_id: UUID, permission: str) -> TurnView:
     if turn.state in WAITING:
         _end_without_worker(turn, TurnState.CANCELLED)
     else:
-        request_cancel(turn_id)
+        transaction.on_commit(lambda: request_cancel(turn_id))
     return turn_view(turn)

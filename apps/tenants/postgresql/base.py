@@ -8,11 +8,13 @@ this physical connection is compared with what the scope wants. Code never sets 
 
 from typing import Any
 
+from django.db import OperationalError
 from django.db.backends.utils import CursorWrapper
 from django_tenants.postgresql_backend.base import (
     DatabaseWrapper as DjangoTenantsWrapper,
     FakeTenant,
 )
+from psycopg.pq import TransactionStatus
 from typing_extensions import override
 
 from apps.core import scope
@@ -79,7 +81,13 @@ class DatabaseWrapper(DjangoTenantsWrapper):  # type: ignore[misc]  # untyped li
             return
         self.search_path_set_schemas = None
         super()._handle_search_path(cursor)
-        self._remember_search_path(self.search_path_set_schemas)
+        sent: list[str] | None = getattr(self, "search_path_set_schemas", None)
+        self._remember_search_path(sent)
+        # The library swallows a failed SET, which would leave the former tenant's path in force. In
+        # a failed transaction nothing can be read anyway, and a rollback must get through.
+        status = self.connection.info.transaction_status
+        if sent is None and status != TransactionStatus.INERROR:
+            raise OperationalError("the search path could not be set")
 
     def _remember_search_path(self, paths: list[str] | None) -> None:
         if self.connection is not None:

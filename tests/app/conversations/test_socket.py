@@ -9,6 +9,7 @@ from channels.testing import WebsocketCommunicator
 from django.conf import settings
 from django.test import Client
 
+from apps.conversations.models.messages import Message
 from apps.core import scope
 from apps.core.concurrency import tenant_db
 from apps.core.redis import RedisRole, redis_client
@@ -29,6 +30,10 @@ MESSAGE = {"type": "message", "client_message_id": "m", "text": "x"}
 @pytest.fixture
 def ann(worker: World, people: People, browser_of: BrowserOf) -> Client:
     return browser_of(people.ann, worker.acme)
+
+
+def stored_answer() -> Message:
+    return Message.objects.get(role="assistant")
 
 
 async def close_code(headers: dict[bytes, bytes]) -> int:
@@ -129,13 +134,31 @@ async def test_a_client_that_was_cut_resumes_behind_the_last_event_it_saw(
         await socket.receive()
         await socket.send(type="watch", turn_id=accepted["turn_id"], after=seen[-1]["id"])
         rest = await socket.receive_answer()
-        await socket.send(type="watch", turn_id=accepted["turn_id"], after="0-0")
-        whole = await socket.receive_answer()
 
     ids = [f["id"] for f in seen + rest]
     assert len(ids) == len(set(ids))
-    assert text_of(seen + rest) == text_of(whole)
-    assert [f["id"] for f in whole] == ids
+    with scope.tenant_scope(worker.acme):
+        assert text_of(seen + rest) == (await tenant_db(stored_answer)).text
+
+
+async def test_the_beginning_of_an_answer_that_is_over_comes_from_the_database(
+    worker: World, ann: Client, connect: Connect
+) -> None:
+    async with connect(ann, worker.acme) as socket:
+        await socket.receive()
+        await socket.send(**MESSAGE, model="echo/plain")
+        accepted = await socket.receive()
+        await socket.receive_answer()
+        for after in (None, "0-0"):
+            await socket.send(type="watch", turn_id=accepted["turn_id"], after=after)
+            answer = await socket.receive()
+            assert (answer["type"], answer["problem"]) == ("cursor", "expired")
+        await socket.send(**MESSAGE, model="echo/plain")
+        again = await socket.receive()
+        ended = await socket.receive()
+
+    assert (again["turn_id"], again["created"]) == (accepted["turn_id"], False)
+    assert (ended["type"], ended["problem"]) == ("cursor", "expired")
 
 
 async def test_two_tabs_follow_one_answer(worker: World, ann: Client, connect: Connect) -> None:
@@ -172,9 +195,7 @@ async def test_stop_keeps_the_text_so_far(worker: World, ann: Client, connect: C
     assert rest[-1]["event"]["kind"] == "cancelled"
     kept = text_of(seen + rest)
     with scope.tenant_scope(worker.acme):
-        from apps.conversations.models.messages import Message  # the row itself is the claim here
-
-        stored = await tenant_db(lambda: Message.objects.get(role="assistant"))
+        stored = await tenant_db(stored_answer)
     assert (stored.status, stored.text) == ("cancelled", kept)
     assert kept
 
@@ -191,11 +212,14 @@ async def test_stop_keeps_the_text_so_far(worker: World, ann: Client, connect: C
         ({"type": "stop", "turn_id": NOBODYS}, "turn_not_found"),
         ({**MESSAGE, "text": ""}, "message_empty"),
         ({**MESSAGE, "client_message_id": ""}, "frame_invalid"),
+        ({**MESSAGE, "text": "nul \x00"}, "invalid_input"),
+        ({**MESSAGE, "client_message_id": "\x00"}, "frame_invalid"),
+        ({"type": "watch", "turn_id": NOBODYS, "after": "9" * 20 + "-0"}, "frame_invalid"),
         ({**MESSAGE, "text": "x" * 10_001}, "message_too_long"),
         ({**MESSAGE, "text": "x" * 70_000}, "payload_too_large"),
         ({**MESSAGE, "conversation_id": NOBODYS}, "conversation_not_found"),
     ],
-    ids=range(12),
+    ids=range(15),
 )
 async def test_a_bad_frame_gets_an_error_and_the_socket_lives(
     worker: World, ann: Client, connect: Connect, frame: object, problem: str

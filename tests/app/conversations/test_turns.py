@@ -20,6 +20,7 @@ from apps.core.scope import Actor, TenantRef
 from apps.jobs import selectors as jobs_selectors
 from apps.jobs.models import DeadLetter, Lease
 from apps.jobs.reaper import reap_leases
+from apps.tenants import services as tenants
 from tests.factories import send
 from tests.fixtures.database import World
 from tests.fixtures.people import People
@@ -200,3 +201,45 @@ def test_a_provider_that_fails_ends_the_turn_with_its_reason(
         assert (turn.state, (turn.error or {})["type"]) == (state, error)
         assert len(terminal_of(turn_id)) == 1
     assert not DeadLetter.objects.exists()
+
+
+def test_a_suspended_workspaces_turn_goes_on_when_it_is_opened_again(
+    committed: World, ann: Actor
+) -> None:
+    turn_id = send(actor=ann, tenant=committed.acme, text="patience").turn_id
+    with scope.tenant_scope(committed.acme):
+        assert turns.claim_turn(turn_id=turn_id, owner="dead", lease_ttl_s=9)
+    tenants.suspend_tenant(tenant_id=committed.acme.id)
+    expire_lease(turn_id)
+
+    assert reap_leases() == 0
+    assert Lease.objects.filter(key=turn_id).exists()
+    tenants.resume_tenant(tenant_id=committed.acme.id)
+    expire_lease(turn_id)
+    assert reap_leases() == 1
+
+    with scope.tenant_scope(committed.acme):
+        orchestrator.run_turn(turn_id=turn_id)
+        assert Turn.objects.get().state == "completed"
+
+
+def test_a_turn_whose_model_is_gone_fails_with_that_reason(committed: World, ann: Actor) -> None:
+    turn_id = send(actor=ann, tenant=committed.acme).turn_id
+    with scope.tenant_scope(committed.acme):
+        Turn.objects.filter(pk=turn_id).update(model="openai/gone")
+
+        orchestrator.run_turn(turn_id=turn_id)
+
+        turn = Turn.objects.get()
+        assert (turn.state, (turn.error or {})["type"]) == ("failed", "model_not_found")
+        assert terminal_of(turn_id) == ["error"]
+
+
+def test_a_deleted_conversation_ends_what_followed_it(committed: World, ann: Actor) -> None:
+    accepted = send(actor=ann, tenant=committed.acme)
+    with scope.tenant_scope(committed.acme):
+        services.delete_conversation(
+            actor=ann, conversation_id=accepted.conversation_id, permission=CHAT
+        )
+
+        assert terminal_of(accepted.turn_id) == ["cancelled"]

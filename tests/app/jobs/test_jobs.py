@@ -166,3 +166,14 @@ def test_ids_of_outbox_entries_sort_by_time(committed: World) -> None:
     second = OutboxEntry.objects.create(task="tenants.fill_spares", queue="default")
 
     assert UUID(str(first.pk)) < UUID(str(second.pk))
+
+
+def test_a_task_this_release_does_not_know_holds_up_nobody(committed: World) -> None:
+    old = now() - timedelta(seconds=5)
+    OutboxEntry.objects.create(task="future.task", queue="default", created_at=old)
+    OutboxEntry.objects.create(task="tenants.fill_spares", queue="default", created_at=old)
+
+    assert services.relay_outbox() == 1
+
+    assert not OutboxEntry.objects.exists()
+    assert DeadLetter.objects.get().reason == "unknown_task"
