@@ -13,11 +13,15 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 
 from apps.accounts.asgi import SessionAuthASGI
 from apps.tenants.asgi import SameOriginASGI, TenantASGI
-from karen_site.routing import websocket_urlpatterns
+from karen_site.routing import unknown_path, websocket_urlpatterns
+
+sockets = URLRouter([*websocket_urlpatterns, unknown_path])
 
 application = ProtocolTypeRouter(
     {
         "http": django_application,
-        "websocket": TenantASGI(SameOriginASGI(SessionAuthASGI(URLRouter(websocket_urlpatterns)))),
+        "websocket": TenantASGI(
+            SameOriginASGI(SessionAuthASGI(URLRouter([*websocket_urlpatterns, unknown_path])))
+        ),
     }
 )

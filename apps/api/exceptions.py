@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core import exceptions as django_exceptions
 from django.core.signals import got_request_exception
+from django.db import OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions as drf_exceptions
 from rest_framework.request import Request
@@ -80,6 +81,7 @@ _TRANSLATIONS: tuple[tuple[type[Exception], Callable[[Exception], errors.KarenEr
     (drf_exceptions.Throttled, _throttled),
     (django_exceptions.ValidationError, _model_validation),
     (django_exceptions.PermissionDenied, lambda _exc: errors.PermissionDenied()),
+    (OperationalError, lambda _exc: errors.ServiceUnavailable()),  # the database is away
     (Http404, lambda _exc: errors.NotFound()),
     (django_exceptions.RequestDataTooBig, _too_large),
     (django_exceptions.SuspiciousOperation, lambda _exc: errors.InvalidInput()),

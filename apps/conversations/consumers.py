@@ -259,7 +259,7 @@ def _problem(error: ValidationError) -> str:
 
 
 def _ref_of(text: str) -> str:
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         frame = json.loads(text)
         if isinstance(frame, dict) and isinstance(frame.get("ref"), str):
             return str(frame["ref"])[:64]

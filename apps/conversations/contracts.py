@@ -171,7 +171,7 @@ class WatchFrame(_Frame):
 
     type: Literal["watch"]
     turn_id: UUID
-    after: str | None = Field(default=None, pattern=r"^\d{1,15}-\d{1,15}$")
+    after: str | None = Field(default=None, pattern=r"^[0-9]{1,15}-[0-9]{1,15}$")
 
 
 class StopFrame(_Frame):
@@ -187,7 +187,7 @@ class AckFrame(_Frame):
 
     type: Literal["ack"]
     turn_id: UUID
-    id: str = Field(pattern=r"^\d{1,15}-\d{1,15}$")
+    id: str = Field(pattern=r"^[0-9]{1,15}-[0-9]{1,15}$")
 
 
 class PingFrame(_Frame):

@@ -75,3 +75,8 @@ class SameOriginASGI:
             await close(receive, send, CLOSE_FORBIDDEN_ORIGIN)
             return
         await self.app(scope, receive, send)
+
+
+async def refuse_unknown_path(_scope: Scope, receive: Receive, send: Send) -> None:
+    """Close a socket that was opened at an address nobody serves."""
+    await close(receive, send, CLOSE_UNKNOWN_HOST)

@@ -109,4 +109,9 @@ def _host(request: HttpRequest) -> str:
 
 
 def _platform_only(request: HttpRequest) -> HostResolution | None:
-    return HostResolution(ref=None) if request.path.startswith(_HEALTH) else None
+    if not request.path.startswith(_HEALTH):
+        return None
+    # Nobody is signed in there. Without the cookie nobody is signed out either: an unknown session
+    # would be taken for an ended one, and its cookie deleted.
+    request.COOKIES.pop(settings.SESSION_COOKIE_NAME, None)
+    return HostResolution(ref=None)

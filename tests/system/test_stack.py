@@ -149,3 +149,19 @@ def test_real_servers_are_used_as_they_are(folder: Path) -> None:
     with embedded_services(folder, database_url=database, redis_url=cache) as services:
         assert services.environment() == {"DATABASE_URL": database, "REDIS_URL": cache}
     assert not any(folder.iterdir())
+
+
+@pytest.mark.parametrize("name", ["postgres", "valkey"])
+def test_a_server_that_was_killed_comes_back_at_the_same_address(folder: Path, name: str) -> None:
+    with embedded_services(folder, durable=True) as services:
+        _remember(services)
+        server = next(each for each in services.servers if each.name == name)
+        os.kill(server.process.pid, signal.SIGKILL)
+        server.process.wait(timeout=10)
+        assert server.is_dead
+
+        server.revive()
+
+        assert _remember(services) == 2
+        with redis.Redis.from_url(f"{services.redis_url}/1") as client:
+            assert client.ping()

@@ -23,6 +23,7 @@ from tools.stack.console import StackError, say
 from tools.stack.leftovers import is_alive, read_pid, stop_process, works_in
 from tools.stack.logs import fresh_log
 from tools.stack.parentage import start_child
+from tools.stack.server import Server
 
 DATABASE = "karen"
 _ROLE = "postgres"
@@ -52,8 +53,10 @@ _MADE_BY_INITDB = {
 
 
 @contextmanager
-def running_postgres(directory: Path, account: Account, *, durable: bool = True) -> Iterator[str]:
-    """Run PostgreSQL over `directory` and yield the URL of its database `karen`.
+def running_postgres(
+    directory: Path, account: Account, *, durable: bool = True
+) -> Iterator[Server]:
+    """Run PostgreSQL over `directory` and yield it; its URL names the database `karen`.
 
     Raises:
         StackError: It cannot run there; the text says why and what to do.
@@ -65,12 +68,23 @@ def running_postgres(directory: Path, account: Account, *, durable: bool = True)
     _prepare(data, programs, account, durable=durable)
     sockets = socket_folder(data.parent / "run", account)
     log = fresh_log(directory.parent / "log" / "postgres.log")
-    process = _start(data, sockets, programs, account, log, durable=durable)
-    try:
+
+    def start() -> "subprocess.Popen[bytes]":
+        stop_leftover(data)
+        return _start(data, sockets, programs, account, log, durable=durable)
+
+    def again() -> "subprocess.Popen[bytes]":
+        process = start()
         _wait_until_ready(process, data, log)
-        yield f"postgresql://{_ROLE}@/{DATABASE}?host={quote(str(sockets))}"
+        return process
+
+    url = f"postgresql://{_ROLE}@/{DATABASE}?host={quote(str(sockets))}"
+    server = Server("postgres", url, start(), again)
+    try:
+        _wait_until_ready(server.process, data, log)
+        yield server
     finally:
-        _stop(process)
+        _stop(server.process)
         with contextlib.suppress(OSError):  # after a kill the socket is still in it
             sockets.rmdir()
 

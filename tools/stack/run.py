@@ -59,6 +59,8 @@ def main() -> int:
             }
             greeter = [sys.executable, "-m", "tools.stack.greeting"]
             supervisor.add("karen", greeter, greeting, restart=False)
+            for server in services.servers:
+                supervisor.guard(server)
             supervisor.run()
     say("Karen has stopped.")
     return 0

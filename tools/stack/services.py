@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tools.stack.account import server_account
 from tools.stack.postgres import running_postgres
+from tools.stack.server import Server
 from tools.stack.valkey import running_valkey
 
 
@@ -16,6 +17,7 @@ class Services:
 
     database_url: str
     redis_url: str
+    servers: tuple[Server, ...] = ()
 
     def environment(self) -> dict[str, str]:
         """Return the variables that tell Karen about them."""
@@ -43,12 +45,17 @@ def embedded_services(
     with ExitStack() as stack:
         if not (database_url and redis_url):
             account = server_account()
+        servers: list[Server] = []
         if not redis_url:
-            redis_url = stack.enter_context(
-                running_valkey(directory / "valkey", account, durable=durable)
+            servers.append(
+                stack.enter_context(running_valkey(directory / "valkey", account, durable=durable))
             )
+            redis_url = servers[-1].url
         if not database_url:
-            database_url = stack.enter_context(
-                running_postgres(directory / "postgres", account, durable=durable)
+            servers.append(
+                stack.enter_context(
+                    running_postgres(directory / "postgres", account, durable=durable)
+                )
             )
-        yield Services(database_url=database_url, redis_url=redis_url)
+            database_url = servers[-1].url
+        yield Services(database_url=database_url, redis_url=redis_url, servers=tuple(servers))

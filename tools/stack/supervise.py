@@ -22,9 +22,10 @@ from honcho.colour import get_colours
 from honcho.environ import parse_procfile
 from honcho.printer import Message, Printer
 
-from tools.stack.console import INTERRUPTED
+from tools.stack.console import INTERRUPTED, StackError
 from tools.stack.logs import fresh_log
 from tools.stack.parentage import start_child
+from tools.stack.server import Server
 
 GRACE_S = 4.0
 FIRST_PAUSE_S = 0.2
@@ -93,6 +94,7 @@ class Supervisor:
         self._on_change = on_change
         self._grace_s = grace_s
         self._children: list[Child] = []
+        self._servers: list[Server] = []
         self._colours = get_colours()
         self._selector = selectors.DefaultSelector()
         self._stop_requests = 0
@@ -110,6 +112,10 @@ class Supervisor:
         log = fresh_log(self._log_folder / f"{name}.log").open("ab", buffering=0)
         colour = next(self._colours) if restart else None
         self._children.append(Child(name, argv, environment, colour, log, restart))
+
+    def guard(self, server: Server) -> None:
+        """Start an embedded server again when it dies."""
+        self._servers.append(server)
 
     def run(self) -> int:
         """Run all children until a signal asks to stop; return the exit status."""
@@ -197,7 +203,19 @@ class Supervisor:
             child.process.stdout.close()
             child.process.stdout = None
 
+    def _revive_servers(self) -> None:
+        for server in self._servers:
+            if self._stop_requests or not server.is_dead:
+                continue
+            ended = describe_end(server.process.returncode)
+            self._print("karen", f"{server.name} {ended}; starting it again".encode())
+            try:
+                server.revive()
+            except StackError as error:  # its last processes may need a moment to go
+                self._print("karen", str(error).encode())
+
     def _collect(self) -> None:
+        self._revive_servers()
         dead = [
             child
             for child in self._children

@@ -21,6 +21,7 @@ from tools.stack.console import StackError
 from tools.stack.leftovers import is_alive, read_pid, stop_process, works_in
 from tools.stack.logs import fresh_log
 from tools.stack.parentage import start_child
+from tools.stack.server import Server
 
 _LOOPBACK = "127.0.0.1"
 _START_TIMEOUT_S = 30.0
@@ -29,8 +30,8 @@ _ATTEMPTS = 5  # somebody may take the free port before Valkey does
 
 
 @contextmanager
-def running_valkey(directory: Path, account: Account, *, durable: bool = True) -> Iterator[str]:
-    """Run Valkey over `directory` and yield its URL, without a database number.
+def running_valkey(directory: Path, account: Account, *, durable: bool = True) -> Iterator[Server]:
+    """Run Valkey over `directory` and yield it; its URL has no database number.
 
     Raises:
         StackError: It cannot run there.
@@ -41,11 +42,18 @@ def running_valkey(directory: Path, account: Account, *, durable: bool = True) -
     password = secrets.token_urlsafe(24)
     log = fresh_log(directory.parent / "log" / "valkey.log")
     process, port = _start(program, data, account, log, password, durable=durable)
+
+    def again() -> "subprocess.Popen[bytes]":
+        process, _port = _start(program, data, account, log, password, durable=durable, port=port)
+        (data / "valkey.pid").write_text(f"{process.pid}\n")
+        return process
+
+    server = Server("valkey", f"redis://:{password}@{_LOOPBACK}:{port}", process, again)
     try:
         (data / "valkey.pid").write_text(f"{process.pid}\n")
-        yield f"redis://:{password}@{_LOOPBACK}:{port}"
+        yield server
     finally:
-        _stop(process)
+        _stop(server.process)
         (data / "valkey.pid").unlink(missing_ok=True)
 
 
@@ -71,10 +79,17 @@ def _program(account: Account) -> Path:
 
 
 def _start(
-    program: Path, data: Path, account: Account, log: Path, password: str, *, durable: bool
+    program: Path,
+    data: Path,
+    account: Account,
+    log: Path,
+    password: str,
+    *,
+    durable: bool,
+    port: int = 0,
 ) -> "tuple[subprocess.Popen[bytes], int]":
     for _attempt in range(_ATTEMPTS):
-        port = _free_port()
+        chosen = port or _free_port()
         with log.open("ab") as output:
             process = start_child(
                 [str(program), "-"],  # settings on stdin: the password must not show in `ps`
@@ -89,9 +104,9 @@ def _start(
             )
         assert process.stdin is not None
         with process.stdin as stdin:
-            stdin.write(_settings(port, data, password, durable=durable).encode())
-        if _accepts(process, port):
-            return process, port
+            stdin.write(_settings(chosen, data, password, durable=durable).encode())
+        if _accepts(process, chosen):
+            return process, chosen
         _stop(process)
     raise StackError(f"The embedded Valkey did not start: see {log}, or set REDIS_URL.")
 

@@ -98,7 +98,7 @@ def _send_once(
 
 
 def _check_text(text: str) -> None:
-    if not text.strip():
+    if not any(character.isprintable() and not character.isspace() for character in text):
         raise MessageEmpty
     if "\x00" in text:
         raise InvalidInput(fields={"text": ["The character NUL cannot be stored: remove it."]})

@@ -204,6 +204,7 @@ async def test_stop_keeps_the_text_so_far(worker: World, ann: Client, connect: C
     "frame,problem",
     [
         ("not json", "frame_invalid"),
+        ("[" * 60_000, "frame_invalid"),
         ({}, "frame_invalid"),
         ({"type": "nonsense"}, "frame_invalid"),
         ({"type": "watch", "turn_id": "1"}, "frame_invalid"),
@@ -219,7 +220,7 @@ async def test_stop_keeps_the_text_so_far(worker: World, ann: Client, connect: C
         ({**MESSAGE, "text": "x" * 70_000}, "payload_too_large"),
         ({**MESSAGE, "conversation_id": NOBODYS}, "conversation_not_found"),
     ],
-    ids=range(15),
+    ids=range(16),
 )
 async def test_a_bad_frame_gets_an_error_and_the_socket_lives(
     worker: World, ann: Client, connect: Connect, frame: object, problem: str
@@ -268,3 +269,14 @@ async def test_a_turn_of_another_person_cannot_be_watched(
         answer = await socket.receive()
 
     assert answer["error"]["type"] == "turn_not_found"
+
+
+async def test_an_unknown_path_is_closed_with_4404(worker: World, ann: Client) -> None:
+    from karen_site.asgi import application  # sets the web role; only where it is needed
+
+    headers = list(headers_of(ann, "acme.localhost").items())
+    socket = WebsocketCommunicator(application, "/ws/nope/", headers=headers)
+    await socket.connect(timeout=5)
+    message = await socket.receive_output(timeout=5)
+
+    assert (message["type"], message["code"]) == ("websocket.close", 4404)

@@ -1,9 +1,14 @@
+from collections.abc import Callable
+from uuid import UUID
+
 import pytest
 from django.test import Client
 
+from apps.core.scope import TenantRef
 from apps.tenants import services as tenants
 from apps.tenants.resolver import forget_hosts, normalised_host
 from tests.fixtures.database import World
+from tests.fixtures.people import People
 
 
 def test_an_unknown_host_is_404(committed: World) -> None:
@@ -42,3 +47,14 @@ def test_hosts_are_compared_without_port_case_and_final_dot(host: str, name: str
 
 def test_health_answers_on_any_host(committed: World) -> None:
     assert Client(HTTP_HOST="10.0.0.7").get("/health/live").status_code == 200
+
+
+def test_asking_for_health_signs_nobody_out(
+    committed: World, people: People, browser_of: Callable[[UUID, TenantRef | None], Client]
+) -> None:
+    client = browser_of(people.ann, committed.acme)
+
+    answer = client.get("/health/live")
+
+    assert not answer.cookies
+    assert client.get("/api/v1/me").status_code == 200
