@@ -1,14 +1,10 @@
-"""Queue declarations.
-
-`chat` waits on remote models, `gpu.inference` owns the in-process model, `gpu.embedding` and
-`gpu.consolidation` are bulk work, `default` is the rest.
-"""
+"""Queue declarations and the route of each task."""
 
 from kombu import Queue
 
-from apps.jobs.registry import find_task
+from apps.jobs.registry import QUEUES, find_task
 
-QUEUES = ("chat", "gpu.inference", "gpu.embedding", "gpu.consolidation", "default")
+__all__ = ["QUEUES", "TASK_QUEUES", "route"]
 
 TASK_QUEUES = tuple(Queue(name, routing_key=name) for name in QUEUES)
 

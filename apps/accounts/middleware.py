@@ -16,9 +16,6 @@ from apps.core.scope import Actor
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 
-# Without it an unauthenticated request would act as the system itself.
-ANONYMOUS = Actor(id=None, label="anonymous")
-
 
 class TenantSessionMiddleware(SessionMiddleware):
     """Django's session middleware; the engine binds sessions to the host.
@@ -87,4 +84,4 @@ def _find_actor(request: HttpRequest) -> Actor | None:
 
 def _enter(request: HttpRequest, actor: Actor | None) -> Actor:
     request.actor = actor  # type: ignore[attr-defined]  # documented attribute
-    return actor or ANONYMOUS
+    return actor or scope.ANONYMOUS

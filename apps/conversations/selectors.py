@@ -134,11 +134,6 @@ def list_branch(*, leaf: Message) -> list[Message]:
     return branch[::-1]
 
 
-def find_turn(turn_id: UUID) -> Turn | None:
-    """Return a turn for the pipeline itself, which acts for nobody."""
-    return Turn.objects.select_related("conversation", "user_message").filter(pk=turn_id).first()
-
-
 def _error_of(stored: object) -> ErrorBody | None:
     # Written by `finish_turn` from an ErrorBody; JSON keeps its shape.
     return cast("ErrorBody", stored) if stored is not None else None

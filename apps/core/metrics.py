@@ -4,7 +4,7 @@ Each app declares its own in its `metrics.py`; names follow the seeds (`kari_cha
 `kari_model_*`). Label values come from small fixed sets, never from user input.
 """
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter
 
 errors_total = Counter(
     "karen_errors_total", "Errors rendered at an edge, by code and edge.", ["code", "edge"]
@@ -16,7 +16,4 @@ unhandled_total = Counter(
 )
 rate_limited_total = Counter(
     "karen_rate_limited_total", "Requests refused by a rate limit, by its name.", ["limit"]
-)
-tenant_db_seconds = Histogram(
-    "karen_tenant_db_seconds", "Time spent in database work called from async code, in seconds."
 )

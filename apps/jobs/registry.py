@@ -6,6 +6,10 @@ from uuid import UUID
 
 from apps.core.scope import TenantRef
 
+# `chat` waits on remote models, `gpu.inference` owns the in-process model, `gpu.embedding` and
+# `gpu.consolidation` are bulk work, `default` is the rest.
+QUEUES = ("chat", "gpu.inference", "gpu.embedding", "gpu.consolidation", "default")
+
 TenantResolver = Callable[[UUID], TenantRef | None]
 LeaseHandler = Callable[[UUID], None]
 

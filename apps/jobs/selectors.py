@@ -1,14 +1,10 @@
 """Reading the state of background work."""
 
-from uuid import UUID
-
-from apps.core import scope
 from apps.core.clock import now
 from apps.core.keys import platform_key
 from apps.core.redis import RedisRole, redis_client
-from apps.jobs.models import DeadLetter, Lease, OutboxEntry
-
-QUEUES = ("chat", "default", "gpu.inference", "gpu.embedding", "gpu.consolidation")
+from apps.jobs.models import DeadLetter, OutboxEntry
+from apps.jobs.registry import QUEUES
 
 
 def queue_heartbeats() -> dict[str, float | None]:
@@ -29,8 +25,3 @@ def outbox_backlog() -> int:
 def open_dead_letters() -> int:
     """Return how many dead letters nobody replayed."""
     return DeadLetter.objects.filter(replayed_at=None).count()
-
-
-def lease_exists(*, kind: str, key: UUID) -> bool:
-    """Say whether a timer runs for this piece of work of the tenant in scope."""
-    return Lease.objects.filter(kind=kind, key=key, tenant_id=scope.require().id).exists()

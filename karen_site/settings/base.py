@@ -88,7 +88,6 @@ DATABASE_ROUTERS = [
 ]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DB_THREADS = ENV.db_threads
-TEST_RUNNER = "django.test.runner.DiscoverRunner"
 
 # -- Redis by role
 REDIS_URLS = {

@@ -15,7 +15,7 @@ from apps.core.health import Check, Outcome
 from apps.core.redis import RedisRole, redis_url
 from apps.core.scope import TenantRef
 from apps.jobs import services as jobs
-from apps.jobs.selectors import QUEUES
+from apps.jobs.registry import QUEUES
 from tests.fixtures.database import World
 from tests.fixtures.people import PASSWORD, People
 

@@ -17,7 +17,6 @@ from apps.core import scope
 from apps.core.clock import now
 from apps.core.redis import RedisRole, redis_client
 from apps.core.scope import Actor, TenantRef
-from apps.jobs import selectors as jobs_selectors
 from apps.jobs.models import DeadLetter, Lease
 from apps.jobs.reaper import reap_leases
 from apps.tenants import services as tenants
@@ -166,7 +165,7 @@ def test_a_queued_turn_that_the_broker_lost_is_enqueued_again(committed: World, 
     assert redis_client(RedisRole.BROKER).llen("chat") == 1
     with scope.tenant_scope(committed.acme):
         assert Turn.objects.get().state == "queued"
-        assert jobs_selectors.lease_exists(kind="turn", key=turn_id)
+    assert Lease.objects.filter(kind="turn", key=turn_id).exists()
 
 
 def test_a_waiting_turn_is_stopped_at_once(committed: World, ann: Actor) -> None:
