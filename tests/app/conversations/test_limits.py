@@ -57,6 +57,7 @@ def test_a_person_sends_ten_messages_a_minute_by_default(
         for _number in range(11):
             send(actor=ann, tenant=committed.acme)
 
+    assert 0 < refused.value.retry_after_s <= 60
     assert refused.value.headers()["Retry-After"]
 
 
