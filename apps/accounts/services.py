@@ -10,6 +10,14 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from apps.accounts import entry, selectors
+from apps.accounts.api_keys import (
+    actor_of_credential as actor_of_credential,
+    create_api_key as create_api_key,
+    forget_keys as forget_keys,
+    holder_of_key as holder_of_key,
+    holder_of_key_async as holder_of_key_async,
+    revoke_api_key as revoke_api_key,
+)
 from apps.accounts.contracts import SignedUp
 from apps.accounts.errors import (
     AccountNotFound,
@@ -127,6 +135,7 @@ def remove_member(*, tenant: TenantRef, user_id: UUID) -> None:
     membership = _locked_membership(tenant, user_id)
     _keep_an_owner(tenant, membership)
     membership.delete()
+    transaction.on_commit(forget_keys)
     Session.objects.filter(user_id=user_id, tenant_id=tenant.id).delete()
     EntryToken.objects.filter(user_id=user_id, tenant_id=tenant.id).delete()
     with scope.tenant_scope(tenant):
@@ -149,6 +158,7 @@ def change_role(*, tenant: TenantRef, user_id: UUID, role: str) -> None:
     if wanted.code != OWNER:
         _keep_an_owner(tenant, membership)
     Membership.objects.filter(pk=membership.pk).update(role=wanted)
+    transaction.on_commit(forget_keys)
     with scope.tenant_scope(tenant):
         _record(
             "tenant.role_changed",

@@ -224,7 +224,10 @@ SERVER_EMAIL = ENV.email_from
 
 # -- API
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["apps.accounts.authentication.session.WorkspaceSession"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "apps.accounts.authentication.session.WorkspaceSession",
+        "apps.accounts.authentication.api_keys.WorkspaceApiKey",
+    ],
     "DEFAULT_PERMISSION_CLASSES": [
         "apps.accounts.authentication.permissions.HasWorkspacePermission"
     ],

@@ -2,7 +2,7 @@
 
 A new route gets its row here, or the test fails. `route` is the pattern as Django's resolver
 spells it; `path` is a concrete address, with `{conversation}`, `{idle}` (a conversation without a
-running turn) and `{turn}` for objects of acme's owner.
+running turn), `{turn}` and `{key}` for objects of acme's owner.
 """
 
 from collections.abc import Mapping
@@ -178,6 +178,18 @@ _WORKSPACE = (
         path="/enter/no-such-token/",
         success=(400, 401, 403, 404, 410),
     ),
+    Row(host=Host.WORKSPACE, route="settings/keys/", demands=CHAT_USER),
+    Row(
+        host=Host.WORKSPACE,
+        route="settings/keys/<uuid:key_id>/revoke/",
+        demands=CHAT_USER,
+        path="/settings/keys/{key}/revoke/",
+        method="POST",
+        success=(302,),
+    ),
+    _api("keys"),
+    _api("keys", method="POST", body={"name": "matrix"}, success=(201,)),
+    _api("keys/<uuid:key_id>", path="/api/v1/keys/{key}", method="DELETE", success=(204,)),
     _api("me"),
     _api("models"),
     _api("conversations"),

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.test import Client
 
+from apps.accounts import services as accounts
 from apps.accounts.permissions import CHAT_USER
 from apps.conversations import services as conversations
 from apps.core import scope
@@ -65,11 +66,13 @@ def scene(committed: World, people: People, actor_in: ActorIn) -> Scene:
     turn = send(actor=ann, tenant=committed.acme)
     with scope.tenant_scope(committed.acme), scope.actor_scope(ann):
         idle = conversations.start_conversation(actor=ann, permission=CHAT_USER)
+        key = accounts.create_api_key(actor=ann, name="matrix").key
     names = {
         "idle": idle.id,
         "conversation": turn.conversation_id,
         "turn": turn.turn_id,
         "acme": committed.acme.id,
+        "key": key.id,
     }
     return Scene(world=committed, names=names)
 
