@@ -1,4 +1,6 @@
-"""The ASGI entry: HTTP through Django, WebSockets through host, origin, session and routes."""
+"""The ASGI entry: `/v1/` on its own path, other HTTP through Django, WebSockets through host,
+origin, session and routes.
+"""
 
 import os
 
@@ -12,6 +14,7 @@ django_application = get_asgi_application()  # loads the apps that the imports b
 from channels.routing import ProtocolTypeRouter, URLRouter
 
 from apps.accounts.asgi import SessionAuthASGI
+from apps.api.openai.door import OpenAIDoor
 from apps.tenants.asgi import SameOriginASGI, TenantASGI
 from karen_site.routing import unknown_path, websocket_urlpatterns
 
@@ -19,7 +22,7 @@ sockets = URLRouter([*websocket_urlpatterns, unknown_path])
 
 application = ProtocolTypeRouter(
     {
-        "http": django_application,
+        "http": OpenAIDoor(django_application),
         "websocket": TenantASGI(
             SameOriginASGI(SessionAuthASGI(URLRouter([*websocket_urlpatterns, unknown_path])))
         ),

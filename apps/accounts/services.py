@@ -11,12 +11,12 @@ from django.utils.translation import gettext as _
 
 from apps.accounts import entry, selectors
 from apps.accounts.api_keys import (
-    actor_of_credential as actor_of_credential,
-    create_api_key as create_api_key,
-    forget_keys as forget_keys,
-    holder_of_key as holder_of_key,
-    holder_of_key_async as holder_of_key_async,
-    revoke_api_key as revoke_api_key,
+    actor_of_credential,
+    create_api_key,
+    forget_keys,
+    holder_of_key,
+    holder_of_key_async,
+    revoke_api_key,
 )
 from apps.accounts.contracts import SignedUp
 from apps.accounts.errors import (
@@ -41,6 +41,16 @@ from apps.core import ratelimit, scope
 from apps.core.errors import InvalidInput
 from apps.core.scope import Actor, TenantRef
 from apps.tenants import services as tenants
+
+# The services of API keys live beside what checks them.
+__all__ = [
+    "actor_of_credential",
+    "create_api_key",
+    "forget_keys",
+    "holder_of_key",
+    "holder_of_key_async",
+    "revoke_api_key",
+]
 
 _NEW_WORKSPACES = ratelimit.Limit(name="workspaces", burst=10, period_s=3600.0)
 

@@ -37,6 +37,7 @@ def openai_models() -> tuple[ModelInfo, ...]:
             context_tokens=profile_of(name).context_tokens,
             in_process=False,
             supports_tools=profile_of(name).supports_tools,
+            supports_formats=True,
         )
         for name in names
     )

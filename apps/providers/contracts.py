@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     from array import array  # not subscriptable at run time before Python 3.12
@@ -13,6 +13,8 @@ class Flow(StrEnum):
     """Why a model is called. Metrics, ledger and traces group by it, so it has no default."""
 
     CHAT_ANSWER = "chat.answer"
+    API_ANSWER = "api.answer"
+    API_EMBEDDING = "api.embedding"
     EMBED_TEXT = "embed.text"
     HEALTH_PROBE = "health.probe"
 
@@ -27,11 +29,29 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """The model asks for a tool; `arguments` is the JSON text exactly as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChatMessage:
-    """One message of a prompt."""
+    """One message of a prompt.
+
+    Attributes:
+        role: Who wrote it.
+        text: What it says; may be empty where the model only asked for tools.
+        tool_calls: The tools an assistant's message asked for.
+        tool_call_id: Which of these calls a tool's message answers.
+    """
 
     role: Role
     text: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +81,12 @@ class ModelRequest:
         partition: Opaque `<tenant id>:<conversation id>`. Whatever a model keeps between calls
             (KV prefixes) is reused only inside one partition, never across.
         tools: Tools the model may ask for.
+        tool_choice: `auto`, `none`, `required` or the name of a tool; None leaves it to the model.
+        stop: Texts before which the answer ends.
+        response_format: JSON text of OpenAI's `response_format`, for models that
+            `support_formats`; empty for free text.
+        sampling: Further parameters by OpenAI's names, such as `top_p` and `seed`; models that do
+            not know one ignore it.
     """
 
     model: str
@@ -69,6 +95,10 @@ class ModelRequest:
     temperature: float
     partition: str
     tools: tuple[ToolSpec, ...] = ()
+    tool_choice: str | None = None
+    stop: tuple[str, ...] = ()
+    response_format: str = ""
+    sampling: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,15 +134,6 @@ class ReasoningDelta:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ToolCall:
-    """The model asks for a tool; `arguments` is the JSON text exactly as the model wrote it."""
-
-    id: str
-    name: str
-    arguments: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class UsageReport:
     """What the call consumed; at most one per stream."""
 
@@ -140,6 +161,7 @@ class ModelInfo:
         context_tokens: Most tokens of prompt and answer together.
         in_process: It runs inside Karen's worker and wants the `gpu.inference` queue.
         supports_tools: It may be given tools.
+        supports_formats: It may be told the format of its answer, such as a JSON schema.
     """
 
     id: str
@@ -148,6 +170,7 @@ class ModelInfo:
     context_tokens: int
     in_process: bool
     supports_tools: bool
+    supports_formats: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +218,18 @@ class ChatAdapter(Protocol):
         An async generator: closing it stops the model. Raises only errors of
         `apps.providers.errors`.
         """
+        ...
+
+
+@runtime_checkable
+class BatchingAdapter(Protocol):
+    """A chat adapter that can hand over together what arrived together.
+
+    Whoever forwards an answer then writes once for all of it.
+    """
+
+    def stream_batches(self, request: ModelRequest) -> AsyncGenerator[list[ProviderEvent], None]:
+        """Yield the events of `ChatAdapter.stream` in non-empty batches."""
         ...
 
 

@@ -102,6 +102,9 @@ _TRANSLATED = (
 )
 
 
+_FAILURES = (*_TRANSLATED, KarenError)
+
+
 class OpenAICompatibleAdapter:
     """Streams chat completions from the endpoint in `OPENAI_BASE_URL`."""
 
@@ -117,12 +120,26 @@ class OpenAICompatibleAdapter:
         """Yield the answer's events; closing drops the connection, which stops the model.
 
         Raises:
+            KarenError: As `stream_batches`.
+        """
+        async with aclosing(self.stream_batches(request)) as batches:
+            async for batch in batches:
+                for event in batch:
+                    yield event
+
+    async def stream_batches(
+        self, request: ModelRequest
+    ) -> AsyncGenerator[list[ProviderEvent], None]:
+        """Yield together what the endpoint sent together; closing drops the connection.
+
+        Raises:
             ProviderUnavailable: Not reachable, overloaded, rate limited (or `ProviderTimeout`).
             ProviderInterrupted: Cut, garbled, or ended without a finish reason.
             ProviderRejected: The request is refused (or `ContextTooLong`).
             ConfigurationError: Key, address or model are wrong.
         """
         parts = AnswerParts()
+        batch: list[ProviderEvent] = []
         try:
             manager = self._client().chat.completions.with_streaming_response.create(
                 **arguments_of(request)
@@ -131,14 +148,19 @@ class OpenAICompatibleAdapter:
                 splitter = SseSplitter()
                 while (chunk := await self._next(chunks, parts)) is not None:
                     for data in splitter.feed(chunk):
-                        for event in parts.events(data):
-                            yield event
-        except _TRANSLATED as error:
+                        batch += parts.events(data)
+                    if batch:
+                        yield batch
+                        batch = []
+        except _FAILURES as error:
+            if batch:
+                yield batch  # what came before the failure in the same read
             # Whatever breaks after the finish reason does not make the answer incomplete.
             if not parts.finished:
+                if isinstance(error, KarenError):
+                    raise
                 raise translate(error) from error
-        for event in parts.end():
-            yield event
+        yield parts.end()
 
     async def _next(self, chunks: AsyncGenerator[bytes, None], parts: AnswerParts) -> bytes | None:
         if not parts.finished:

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from apps.providers.contracts import (
+    ChatMessage,
     Finished,
     FinishReason,
     ModelRequest,
@@ -64,28 +65,48 @@ class _Chunk(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Chunk).decode
 
 
+def _message(message: ChatMessage) -> dict[str, Any]:
+    if message.role is Role.TOOL:
+        if message.tool_call_id:
+            return {"role": "tool", "tool_call_id": message.tool_call_id, "content": message.text}
+        # A tool's result without its call id is only accepted as something the user says.
+        return {"role": "user", "content": message.text}
+    if not message.tool_calls:
+        return {"role": message.role.value, "content": message.text}
+    calls = [
+        {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}}
+        for c in message.tool_calls
+    ]
+    return {"role": message.role.value, "content": message.text or None, "tool_calls": calls}
+
+
+def _choice(choice: str) -> object:
+    if choice in {"auto", "none", "required"}:
+        return choice
+    return {"type": "function", "function": {"name": choice}}
+
+
 def arguments_of(request: ModelRequest) -> dict[str, Any]:
     """Return the body of a streaming request."""
     name = request.model.partition("/")[2]
     profile = profile_of(name)
     arguments: dict[str, Any] = {
         "model": name,
-        "messages": [
-            # A tool's result without its call id is only accepted as something the user says.
-            {
-                "role": "user" if message.role is Role.TOOL else message.role.value,
-                "content": message.text,
-            }
-            for message in request.messages
-        ],
+        "messages": [_message(message) for message in request.messages],
         "stream": True,
         "stream_options": {"include_usage": True},
     }
-    if profile.reasoning:
-        arguments["max_completion_tokens"] = request.max_tokens
-    else:
-        arguments["max_tokens"] = request.max_tokens
+    # A limit beyond the context says nothing, and some endpoints refuse it.
+    if request.max_tokens < profile.context_tokens:
+        field = "max_completion_tokens" if profile.reasoning else "max_tokens"
+        arguments[field] = request.max_tokens
+    if not profile.reasoning:
         arguments["temperature"] = request.temperature
+        arguments |= dict(request.sampling)
+    if request.stop:
+        arguments["stop"] = list(request.stop)
+    if request.response_format:
+        arguments["response_format"] = msgspec.json.decode(request.response_format)
     if request.tools:
         arguments["tools"] = [
             {
@@ -98,6 +119,8 @@ def arguments_of(request: ModelRequest) -> dict[str, Any]:
             }
             for tool in request.tools
         ]
+        if request.tool_choice is not None:
+            arguments["tool_choice"] = _choice(request.tool_choice)
     return arguments
 
 
