@@ -173,9 +173,7 @@ def api_key_view(key: ApiKey) -> ApiKeyView:
 def _own_keys(actor: Actor) -> QuerySet[ApiKey]:
     if actor.id is None:
         return ApiKey.objects.none()
-    return ApiKey.objects.filter(
-        tenant_id=scope.require().id, user_id=actor.id, revoked_at=None
-    )
+    return ApiKey.objects.filter(tenant_id=scope.require().id, user_id=actor.id, revoked_at=None)
 
 
 def _memberships(tenant: TenantRef) -> QuerySet[Membership]:

@@ -37,7 +37,10 @@ ADDED = Figure(
     budget=Budget(at_most=12, ratio_at_most=2),
 )
 THROUGHPUT = Figure(
-    name="openai_rps_c32", unit="1/s", baseline=_BARE, budget=Budget(at_least=65, ratio_at_least=0.6)
+    name="openai_rps_c32",
+    unit="1/s",
+    baseline=_BARE,
+    budget=Budget(at_least=65, ratio_at_least=0.6),
 )
 FIGURES = (ADDED, THROUGHPUT)
 

@@ -49,14 +49,21 @@ SECRET = "stub-internal-detail"  # stands in every error body; must never reach 
 SLOW_S = 0.05
 _ROLES = {"system", "developer", "user", "assistant", "tool"}
 _KNOWN = {
+    "frequency_penalty",
     "max_completion_tokens",
     "max_tokens",
     "messages",
     "model",
+    "presence_penalty",
+    "response_format",
+    "seed",
+    "stop",
     "stream",
     "stream_options",
     "temperature",
+    "tool_choice",
     "tools",
+    "top_p",
 }
 
 
@@ -86,13 +93,17 @@ def problem_of(body: object) -> str:
     if not isinstance(messages, list) or not messages:
         return "messages is missing"
     for message in messages:
-        if message.get("role") not in _ROLES or not isinstance(message.get("content"), str):
+        silent = message.get("content") is None and message.get("tool_calls")
+        if message.get("role") not in _ROLES or not (
+            silent or isinstance(message.get("content"), str)
+        ):
             return "a message has no known role or no text"
     tokens = body.get("max_tokens", body.get("max_completion_tokens", 1))
     options = body.get("stream_options")
     checks = {
         "unknown field": set(body) <= _KNOWN,
         "model is missing": isinstance(body.get("model"), str),
+        "tool_choice without tools": not body.get("tool_choice") or bool(body.get("tools")),
         "stream_options without stream": options is None or body.get("stream") is True,
         "max_tokens is not a positive number": isinstance(tokens, int) and tokens > 0,
         "temperature is out of range": 0 <= body.get("temperature", 0) <= 2,
@@ -108,10 +119,10 @@ class _Answer:
     """The chunks of one answer."""
 
     def __init__(self, body: Body, words: int) -> None:
-        self.count = min(words, body.get("max_tokens") or body.get("max_completion_tokens") or 10)
+        self.count = min(words, body.get("max_tokens") or body.get("max_completion_tokens") or words)
         self._model = body["model"]
         self._whole = self.count == words
-        self._prompt_tokens = sum(len(each["content"].split()) for each in body["messages"])
+        self._prompt_tokens = sum(len((each["content"] or "").split()) for each in body["messages"])
 
     def chunk(self, delta: Body, finish: str | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}

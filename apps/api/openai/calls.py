@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from apps.api.openai import assistants
 from apps.api.openai.caller import Caller
-from apps.providers import gateway
+from apps.providers import gateway, pipe
 from apps.providers.contracts import (
     Finished,
     FinishReason,
@@ -31,10 +31,12 @@ def stream_answer(caller: Caller, model: ModelInfo | None, request: ModelRequest
     Closing the generator stops the model. While it runs no database connection is held.
 
     Raises:
-        KarenError: As `gateway.stream_batches`.
+        KarenError: As `gateway.stream_batches` and `pipe.stream_in_worker`.
     """
     if model is None:
         return assistants.stream_assistant(caller, request)
+    if model.in_process:
+        return pipe.stream_in_worker(flow=Flow.API_ANSWER, request=request)
     return gateway.stream_batches(flow=Flow.API_ANSWER, request=request)
 
 

@@ -48,6 +48,10 @@ class Exchange:
         self._receive = receive
         self._send = send
         self._common: list[tuple[bytes, bytes]] = []
+        self._opened = False
+        self._pending: list[bytes] = []
+        self._flusher: asyncio.Task[None] | None = None
+        self._sending = asyncio.Lock()
         self._written_at = 0.0
         self._timers: list[asyncio.TimerHandle] = []
         self._beats: set[asyncio.Task[None]] = set()
@@ -92,24 +96,48 @@ class Exchange:
         self.always_send(headers or {})
         body = msgspec.json.encode(document)
         length = (b"content-length", str(len(body)).encode())
-        await self._start(status, [_JSON, length])
+        self.started = True
+        await self._open(status, [_JSON, length])
         await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
     async def write(self, data: bytes) -> None:
-        """Send the next part of an event stream, beginning it if need be."""
-        if not self.started:
-            await self._start(200, [_SSE, _UNBUFFERED])
-        self._written_at = asyncio.get_running_loop().time()
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        """Send the next part of an event stream, beginning it if need be.
+
+        The first part leaves before anything else is worked on. Of what follows, all that is there
+        when the event loop next turns leaves together: a provider's burst of small chunks costs
+        one write instead of dozens.
+        """
+        self._pending.append(data)
+        if self.started:
+            if self._flusher is None or self._flusher.done():
+                self._flusher = asyncio.create_task(self._flush())
+            return
+        self.started = True
+        await self._flush()
+        # One turn lets the server's transport see the bytes, the next lets it send them.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    async def _flush(self, *, last: bool = False) -> None:
+        async with self._sending:  # a server that holds us back must not let parts overtake
+            if not self._opened:
+                await self._open(200, [_SSE, _UNBUFFERED])
+            data = b"".join(self._pending)
+            self._pending.clear()
+            self._written_at = asyncio.get_running_loop().time()
+            if data or last:
+                await self._send(
+                    {"type": "http.response.body", "body": data, "more_body": not last}
+                )
 
     async def finish(self, data: bytes) -> None:
         """Send the last part of an event stream."""
-        if not self.started:
-            await self._start(200, [_SSE, _UNBUFFERED])
-        await self._send({"type": "http.response.body", "body": data, "more_body": False})
-
-    async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         self.started = True
+        self._pending.append(data)
+        await self._flush(last=True)
+
+    async def _open(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        self._opened = True
         await self._send(
             {
                 "type": "http.response.start",

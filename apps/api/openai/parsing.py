@@ -17,7 +17,8 @@ STOPS_MAX = 4
 
 _PLACE = re.compile(r" - at `\$\.?(?P<place>[^`]*)`$")
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_CHOICES = {"auto", "none", "required"}
+_CHOICES = ("auto", "none", "required")
+_FORMATS = ("json_object", "json_schema")
 
 
 def parsed(decode: Callable[[bytes], T], body: bytes) -> T:
@@ -112,9 +113,9 @@ def checked_choice(
     if choice is None:
         return None
     wanted = choice if isinstance(choice, str) else name
-    known = {tool.name for tool in tools}
+    known = [tool.name for tool in tools]  # no set: what was sent may be anything
     fits = wanted in _CHOICES if isinstance(choice, str) else wanted in known
-    if not fits or (not tools and wanted not in {"auto", "none"}):
+    if not fits or (not tools and wanted not in _CHOICES[:2]):
         text = _("tool_choice is auto, none, required or one of the tools.")
         raise ParameterInvalid("tool_choice", text)
     return str(wanted) if tools else None
@@ -129,7 +130,7 @@ def format_of(model: ModelInfo, param: str, wanted: Mapping[str, Any] | None) ->
     """
     if wanted is None or wanted.get("type") == "text":
         return ""
-    if wanted.get("type") not in {"json_object", "json_schema"}:
+    if wanted.get("type") not in _FORMATS:
         text = _("The format is text, json_object or json_schema.")
         raise ParameterInvalid(f"{param}.type", text)
     if not model.supports_formats:

@@ -8,6 +8,7 @@ follows the script; `echo/slow` does so with a pause of 50 ms before each piece.
 import asyncio
 from collections.abc import AsyncGenerator
 
+from apps.providers.adapters.stopping import until_stop
 from apps.providers.contracts import (
     Finished,
     FinishReason,
@@ -62,6 +63,7 @@ class _Run:
         self._request = request
         self._delay_s = SLOW_DELAY_S if request.model == "echo/slow" else 0.0
         self._emitted = 0
+        self._asked = False
         self._reason = FinishReason.STOP
 
     async def events(self) -> AsyncGenerator[ProviderEvent, None]:
@@ -84,6 +86,9 @@ class _Run:
             if self._emitted >= self._request.max_tokens:
                 self._reason = FinishReason.LENGTH
                 break
+        for forced in self._forced():
+            self._reason = FinishReason.TOOL_CALLS
+            yield forced
         yield UsageReport(
             usage=Usage(
                 prompt_tokens=_prompt_words(self._request),
@@ -93,6 +98,14 @@ class _Run:
         )
         yield Finished(reason=self._reason)
 
+    def _forced(self) -> list[ToolCall]:
+        """Return the call that the caller demanded and the script does not make."""
+        choice = self._request.tool_choice
+        if self._asked or choice in {None, "auto", "none"} or not self._request.tools:
+            return []
+        name = self._request.tools[0].name if choice == "required" else str(choice)
+        return [ToolCall(id=f"call_{self._emitted}", name=name, arguments="{}")]
+
     async def _say(
         self, step: script.Words | script.Numbered | script.Think | script.AskTool
     ) -> AsyncGenerator[ProviderEvent, None]:
@@ -101,6 +114,9 @@ class _Run:
                 await asyncio.sleep(self._delay_s)
                 yield ReasoningDelta(text=text)
             case script.AskTool(name, arguments):
+                if self._request.tool_choice == "none":
+                    return
+                self._asked = True
                 self._reason = FinishReason.TOOL_CALLS
                 yield ToolCall(id=f"call_{self._emitted}", name=name, arguments=arguments)
             case script.Words() | script.Numbered():
@@ -132,5 +148,6 @@ class EchoAdapter:
     """Carries out the script in the last user message; one word is one token."""
 
     def stream(self, request: ModelRequest) -> AsyncGenerator[ProviderEvent, None]:
-        """Yield what the script says."""
-        return _Run(request).events()
+        """Yield what the script says, up to a stop text."""
+        events = _Run(request).events()
+        return until_stop(events, request.stop) if request.stop else events

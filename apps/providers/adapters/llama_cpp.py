@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 
+from apps.providers.adapters.stopping import until_stop
 from apps.providers.contracts import Finished, ModelRequest, ProviderEvent
 from apps.providers.engine import owners
 from apps.providers.engine.scheduler import Job, Outcome
@@ -11,7 +12,16 @@ from apps.providers.engine.scheduler import Job, Outcome
 class LlamaCppAdapter:
     """Streams from the engine that owns the model's file."""
 
-    async def stream(self, request: ModelRequest) -> AsyncGenerator[ProviderEvent, None]:
+    def stream(self, request: ModelRequest) -> AsyncGenerator[ProviderEvent, None]:
+        """Yield the answer's events up to a stop text; closing frees the sequence.
+
+        Raises:
+            KarenError: As `_stream`.
+        """
+        events = self._stream(request)
+        return until_stop(events, request.stop) if request.stop else events
+
+    async def _stream(self, request: ModelRequest) -> AsyncGenerator[ProviderEvent, None]:
         """Yield the answer's events; closing frees the sequence before its next token.
 
         Raises:

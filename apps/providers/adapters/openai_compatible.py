@@ -8,6 +8,7 @@ objects costs three times what all of Django does (decisions, section 6).
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from importlib import import_module
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
@@ -19,7 +20,12 @@ from django.conf import settings
 
 from apps.core import clock
 from apps.core.errors import KarenError, ProgrammingFault
-from apps.core.http import DestinationRefused, ResponseTooLarge, safe_async_client
+from apps.core.http import (
+    DestinationRefused,
+    ResponseTooLarge,
+    default_ssl_context,
+    safe_async_client,
+)
 from apps.providers.adapters.openai_wire import AnswerParts, arguments_of
 from apps.providers.contracts import ModelRequest, ProviderEvent
 from apps.providers.domain.backoff import retry_after_s
@@ -183,6 +189,15 @@ class OpenAICompatibleAdapter:
         """Close the running event loop's connections."""
         for client in self._clients.pop(asyncio.get_running_loop(), {}).values():
             await client.close()
+
+
+def warm() -> None:
+    """Load what the first request would wait for: the SDK's resources, the trusted certificates.
+
+    The SDK imports its resources when they are first named, which takes half a second.
+    """
+    import_module("openai.resources.chat.completions")
+    default_ssl_context()
 
 
 def _is_loopback(host: str) -> bool:
