@@ -1,10 +1,6 @@
-"""The ASGI entry: `/v1/` on its own path, other HTTP through Django, WebSockets through host,
-origin, session and routes.
-"""
+"""The ASGI entry: `/v1/`, other HTTP through Django, sockets through host, origin, credential."""
 
 import os
-import threading
-from contextvars import copy_context
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "karen_site.settings.dev")
 os.environ.setdefault("KAREN_ROLE", "web")
@@ -17,7 +13,6 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 
 from apps.accounts.asgi import SessionAuthASGI
 from apps.api.openai.door import OpenAIDoor
-from apps.providers import gateway
 from apps.tenants.asgi import SameOriginASGI, TenantASGI
 from karen_site.routing import unknown_path, websocket_urlpatterns
 
@@ -31,6 +26,3 @@ application = ProtocolTypeRouter(
         ),
     }
 )
-
-# Beside the first requests: the vendors' SDKs take half a second to import, once per process.
-threading.Thread(target=copy_context().run, args=(gateway.warm_remote,), daemon=True).start()

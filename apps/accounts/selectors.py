@@ -140,9 +140,9 @@ def confirmation_is_missing(user_id: UUID) -> bool:
     return not EmailAddress.objects.filter(user_id=user_id, verified=True).exists()
 
 
-def list_api_keys(*, actor: Actor) -> tuple[ApiKeyView, ...]:
+def list_api_keys(*, actor: Actor) -> QuerySet[ApiKey]:
     """Return the actor's own keys to the workspace in scope that were not revoked, newest first."""
-    return tuple(api_key_view(key) for key in _own_keys(actor))
+    return _own_keys(actor)
 
 
 def access_api_key(*, actor: Actor, key_id: UUID) -> ApiKey:

@@ -291,10 +291,14 @@ class _Reply:
                     logger.info("call.reader_gone")
                     return
                 await asyncio.sleep(0 if model.done() else COALESCE_S)
+            unforeseen = model.exception()
+            if unforeseen is not None:
+                self._waiting.append(_error_message(unforeseen))
+                await self._append()
+                raise unforeseen  # it becomes a dead letter
         finally:
             model.cancel()
             await asyncio.gather(model, return_exceptions=True)
-        model.result()  # what nobody foresaw becomes a dead letter
 
     async def _produce(self, within_s: float) -> None:
         try:
@@ -306,9 +310,6 @@ class _Reply:
             self._waiting.append(_error_message(ProviderTimeout()))
         except KarenError as error:
             self._waiting.append(_error_message(error))
-        except Exception as error:
-            self._waiting.append(_error_message(error))
-            raise
         finally:
             self._wake.set()
 

@@ -80,6 +80,27 @@ class SocketRow:
     demands: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoorRow:
+    """One route below `/v1/`, which no resolver knows; keys are its only credential.
+
+    Attributes:
+        route: What stands behind `/v1/`.
+        demands: A permission code.
+        path: A concrete address behind `/v1/`; the route itself when it has no wildcard.
+        method: The HTTP method.
+        body: The JSON body of a writing request.
+        success: Statuses that mean "let through".
+    """
+
+    route: str
+    demands: str
+    path: str = ""
+    method: str = "GET"
+    body: Mapping[str, object] = field(default_factory=dict)
+    success: tuple[int, ...] = (200,)
+
+
 _KEY = "/accounts/password/reset/key/1-set/"
 _PASSED_ON = (200, 302)
 
@@ -222,3 +243,25 @@ _WORKSPACE = (
 ROWS = (*_both_hosts(), *_PLATFORM, *_WORKSPACE)
 
 SOCKETS = (SocketRow(route="ws/chat/", demands=CHAT_USER),)
+
+_ASK = {"model": "echo/plain", "messages": [{"role": "user", "content": "hello"}]}
+
+DOOR_ROWS = (
+    DoorRow(route="chat/completions", demands=CHAT_USER, method="POST", body=_ASK),
+    DoorRow(
+        route="responses",
+        demands=CHAT_USER,
+        method="POST",
+        body={"model": "echo/plain", "input": "hello"},
+    ),
+    # No worker answers here: who is let through is told that there is no such model.
+    DoorRow(
+        route="embeddings",
+        demands=CHAT_USER,
+        method="POST",
+        body={"model": "no/such", "input": "x"},
+        success=(404,),
+    ),
+    DoorRow(route="models", demands=CHAT_USER),
+    DoorRow(route="models/*", demands=CHAT_USER, path="models/echo/plain"),
+)

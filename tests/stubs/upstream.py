@@ -119,7 +119,9 @@ class _Answer:
     """The chunks of one answer."""
 
     def __init__(self, body: Body, words: int) -> None:
-        self.count = min(words, body.get("max_tokens") or body.get("max_completion_tokens") or words)
+        self.count = min(
+            words, body.get("max_tokens") or body.get("max_completion_tokens") or words
+        )
         self._model = body["model"]
         self._whole = self.count == words
         self._prompt_tokens = sum(len((each["content"] or "").split()) for each in body["messages"])

@@ -16,6 +16,8 @@ from apps.accounts.api.serializers import (
 )
 from apps.accounts.authentication.session import WorkspaceSession
 from apps.accounts.permissions import CHAT_USER
+from apps.core.pagination import NewestFirst
+from apps.core.schema import PAGE_PARAMETERS, page_of
 from apps.core.scope import current_actor
 
 
@@ -27,11 +29,17 @@ class _KeysOfPeople(APIView):
 class ApiKeysView(_KeysOfPeople):
     """The caller's own keys."""
 
-    @extend_schema(operation_id="keys_list", responses=ApiKeySerializer(many=True))
+    @extend_schema(
+        operation_id="keys_list",
+        parameters=PAGE_PARAMETERS,
+        responses=page_of(ApiKeySerializer),
+    )
     def get(self, request: Request) -> Response:
-        """List the keys that are in force or expired; at most fifty."""
-        keys = selectors.list_api_keys(actor=current_actor())
-        return Response(ApiKeySerializer(keys, many=True).data)
+        """List the keys that were not revoked, newest first."""
+        pages = NewestFirst()
+        own = selectors.list_api_keys(actor=current_actor())
+        keys = [selectors.api_key_view(key) for key in pages.paginate_queryset(own, request, self)]
+        return pages.get_paginated_response(ApiKeySerializer(keys, many=True).data)
 
     @extend_schema(request=NewApiKeySerializer, responses={201: MadeApiKeySerializer})
     def post(self, request: Request) -> Response:

@@ -5,8 +5,10 @@ nothing here, so no page of another origin can act for its visitor. Everything e
 Django.
 """
 
+import threading
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -33,6 +35,7 @@ from apps.core.errors import (
 from apps.core.logging import get_logger
 from apps.core.metrics import errors_total, unhandled_total
 from apps.core.scope import TenantRef
+from apps.providers import gateway
 from apps.tenants.errors import TenantNotFound
 from apps.tenants.middleware import refusal
 from apps.tenants.resolver import cached_resolution, resolve
@@ -90,9 +93,13 @@ class OpenAIDoor:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
+        self._cold = True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+        if self._cold:
+            self._cold = False
+            self._warm()
         if not scope["path"].startswith(PREFIX):
             await self.app(scope, receive, send)
             return
@@ -101,6 +108,13 @@ class OpenAIDoor:
         with context.correlation_scope(offered) as correlation_id:
             exchange.always_send(_headers(correlation_id))
             await _answered(exchange, scope)
+
+    @staticmethod
+    def _warm() -> None:
+        # Beside the process's first request, which usually asks for its health: the SDKs behind
+        # remote models take half a second to import.
+        warm = (gateway.warm_remote,)
+        threading.Thread(target=copy_context().run, args=warm, daemon=True).start()
 
 
 def _headers(correlation_id: str) -> dict[str, str]:

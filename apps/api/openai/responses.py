@@ -13,7 +13,7 @@ from apps.api.openai.exchange import Exchange
 from apps.api.openai.failures import error_document
 from apps.api.openai.responses_request import ResponsesRequest, decode_responses, model_request
 from apps.core import clock
-from apps.core.errors import KarenError
+from apps.core.errors import KarenError, RateLimited
 from apps.core.ids import new_id
 from apps.core.metrics import errors_total
 from apps.providers.contracts import Finished, FinishReason, TextDelta, ToolCall, Usage
@@ -167,11 +167,12 @@ class EventWriter:
     def failed(self, error: KarenError) -> bytes:
         """Return the events of an answer that broke off."""
         described = error_document(error)["error"]
-        said = {"code": described["code"], "message": described["message"]}
-        document = self.response.document("failed", error=said)
-        return self._event("error", **said, param=None) + self._event(
-            "response.failed", response=document
-        )
+        text = described["message"]
+        # Typed clients know a short list of codes here; the exact one is in the other event.
+        known = "rate_limit_exceeded" if isinstance(error, RateLimited) else "server_error"
+        document = self.response.document("failed", error={"code": known, "message": text})
+        told = self._event("error", code=described["code"], message=text, param=described["param"])
+        return told + self._event("response.failed", response=document)
 
     def _event(self, kind: str, **fields: object) -> bytes:
         number, self._number = self._number, self._number + 1

@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
-from apps.accounts import selectors as accounts_selectors, services as accounts
+from apps.accounts import selectors, services as accounts
 from apps.accounts.errors import ApiKeyNotFound
 from apps.accounts.permissions import CHAT_USER
 from apps.core import scope
@@ -27,7 +27,7 @@ from apps.web.forms import ApiKeyForm
 def keys(request: HttpRequest) -> HttpResponse:
     """List the person's keys; POST makes one and shows it this once."""
     actor = scope.current_actor()
-    form = ApiKeyForm(request.POST or None, actor=actor)
+    form = ApiKeyForm(request.POST if request.method == "POST" else None, actor=actor)
     made = None
     if form.is_valid():
         values = {**form.cleaned_data, "scopes": tuple(form.cleaned_data["scopes"])}
@@ -40,7 +40,7 @@ def keys(request: HttpRequest) -> HttpResponse:
     context = {
         "form": form,
         "made": made,
-        "keys": accounts_selectors.list_api_keys(actor=actor),
+        "keys": [selectors.api_key_view(key) for key in selectors.list_api_keys(actor=actor)],
         "base_url": tenants.workspace_url(scope.require(), "/v1"),
     }
     return render(request, "web/keys.html", context)

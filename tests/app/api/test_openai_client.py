@@ -5,10 +5,10 @@ import base64
 import math
 from array import array
 from collections.abc import AsyncIterator
+from typing import Any
 
 import openai
 import pytest
-from openai.types.chat import ChatCompletionToolParam
 
 from apps.core.concurrency import platform_db
 from apps.providers.catalogue import EMBEDDING_DIMENSIONS, EMBEDDING_MODEL
@@ -17,8 +17,8 @@ from tests.fixtures.live import Live, NewKey
 from tests.fixtures.people import People
 from tests.stubs.upstream import SECRET, Upstream
 
-HELLO = [{"role": "user", "content": "hello"}]
-ADD: ChatCompletionToolParam = {
+HELLO: Any = [{"role": "user", "content": "hello"}]
+ADD: Any = {
     "type": "function",
     "function": {
         "name": "add",
@@ -46,27 +46,30 @@ async def client(
         yield client
 
 
-def chunks_text(chunks: list[object]) -> str:
-    return "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)  # type: ignore[attr-defined]  # chunks
+# The client is `Any` in what follows: its overloads by `stream` say more than tests can use.
 
 
-async def test_models_are_listed_and_found(client: openai.AsyncOpenAI) -> None:
+def chunks_text(chunks: list[Any]) -> str:
+    return "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
+
+
+async def test_models_are_listed_and_found(client: Any) -> None:
     ids = [model.id async for model in client.models.list()]
     assert {"openai/plain", "echo/plain", EMBEDDING_MODEL} <= set(ids)
     assert (await client.models.retrieve("openai/plain")).owned_by == "openai"
 
 
-async def test_karen_is_not_listed_until_assistants_are_wired(client: openai.AsyncOpenAI) -> None:
+async def test_karen_is_not_listed_until_assistants_are_wired(client: Any) -> None:
     assert "karen" not in [model.id async for model in client.models.list()]
     with pytest.raises(openai.NotFoundError) as caught:
-        await client.chat.completions.create(model="karen", messages=HELLO)  # type: ignore[arg-type]
+        await client.chat.completions.create(model="karen", messages=HELLO)
     assert caught.value.code == "model_not_found"
 
 
-async def test_a_completion(client: openai.AsyncOpenAI, upstream: Upstream) -> None:
+async def test_a_completion(client: Any, upstream: Upstream) -> None:
     answer = await client.chat.completions.create(
         model="openai/plain", messages=HELLO, temperature=0.5, max_tokens=100, stop=["END"], seed=7
-    )  # type: ignore[call-overload]
+    )
     assert answer.choices[0].message.content == WORDS
     assert answer.choices[0].finish_reason == "stop"
     assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (1, 8)
@@ -76,20 +79,18 @@ async def test_a_completion(client: openai.AsyncOpenAI, upstream: Upstream) -> N
     assert (sent["stop"], sent["seed"]) == (["END"], 7)
 
 
-async def test_a_limit_nobody_asked_for_is_not_sent(
-    client: openai.AsyncOpenAI, upstream: Upstream
-) -> None:
-    await client.chat.completions.create(model="openai/plain", messages=HELLO)  # type: ignore[arg-type]
+async def test_a_limit_nobody_asked_for_is_not_sent(client: Any, upstream: Upstream) -> None:
+    await client.chat.completions.create(model="openai/plain", messages=HELLO)
     assert "max_tokens" not in upstream.bodies[0]
 
 
-async def test_a_streamed_completion(client: openai.AsyncOpenAI, upstream: Upstream) -> None:
+async def test_a_streamed_completion(client: Any, upstream: Upstream) -> None:
     stream = await client.chat.completions.create(
         model="openai/plain",
         messages=HELLO,
         stream=True,
         stream_options={"include_usage": True},
-    )  # type: ignore[call-overload]
+    )
     chunks = [chunk async for chunk in stream]
     assert chunks_text(chunks) == WORDS
     assert chunks[0].choices[0].delta.role == "assistant"
@@ -100,20 +101,18 @@ async def test_a_streamed_completion(client: openai.AsyncOpenAI, upstream: Upstr
 
 
 async def test_the_clients_own_stream_helper_puts_an_answer_together(
-    client: openai.AsyncOpenAI, upstream: Upstream
+    client: Any, upstream: Upstream
 ) -> None:
-    async with client.chat.completions.stream(model="openai/plain", messages=HELLO) as stream:  # type: ignore[arg-type]
+    async with client.chat.completions.stream(model="openai/plain", messages=HELLO) as stream:
         final = await stream.get_final_completion()
     assert final.choices[0].message.content == WORDS
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-async def test_reasoning_is_kept_apart(
-    client: openai.AsyncOpenAI, upstream: Upstream, streamed: bool
-) -> None:
+async def test_reasoning_is_kept_apart(client: Any, upstream: Upstream, streamed: bool) -> None:
     asked = await client.chat.completions.create(
         model="openai/reasoning", messages=HELLO, stream=streamed
-    )  # type: ignore[call-overload]
+    )
     if streamed:
         chunks = [chunk async for chunk in asked]
         thoughts = [c.choices[0].delta.model_extra.get("reasoning_content", "") for c in chunks]
@@ -125,11 +124,11 @@ async def test_reasoning_is_kept_apart(
 
 
 async def test_a_tool_is_asked_for_and_its_result_goes_back_with_its_id(
-    client: openai.AsyncOpenAI, upstream: Upstream
+    client: Any, upstream: Upstream
 ) -> None:
     first = await client.chat.completions.create(
         model="openai/tools", messages=HELLO, tools=[ADD], tool_choice="required"
-    )  # type: ignore[call-overload]
+    )
     message = first.choices[0].message
     assert first.choices[0].finish_reason == "tool_calls"
     assert message.content is None
@@ -139,17 +138,17 @@ async def test_a_tool_is_asked_for_and_its_result_goes_back_with_its_id(
     result = {"role": "tool", "tool_call_id": "call_1", "content": "3"}
     await client.chat.completions.create(
         model="openai/plain", messages=[*HELLO, message, result], tools=[ADD]
-    )  # type: ignore[call-overload]
+    )
     asked, answered = upstream.bodies[1]["messages"][1:]
     assert asked["tool_calls"][0]["id"] == "call_1"
     assert answered == result
 
 
-async def test_tools_in_a_stream(client: openai.AsyncOpenAI) -> None:
+async def test_tools_in_a_stream(client: Any) -> None:
     ask = [{"role": "user", "content": '!tool add {"a": 1}\n!tool add {"a": 2}'}]
     async with client.chat.completions.stream(
         model="echo/plain",
-        messages=ask,  # type: ignore[arg-type]
+        messages=ask,
         tools=[ADD],
     ) as stream:
         final = await stream.get_final_completion()
@@ -158,24 +157,22 @@ async def test_tools_in_a_stream(client: openai.AsyncOpenAI) -> None:
     assert [call.function.arguments for call in calls] == ['{"a": 1}', '{"a": 2}']
 
 
-async def test_a_chosen_tool_is_asked_for(client: openai.AsyncOpenAI) -> None:
+async def test_a_chosen_tool_is_asked_for(client: Any) -> None:
     choice = {"type": "function", "function": {"name": "add"}}
     answer = await client.chat.completions.create(
         model="echo/plain", messages=HELLO, tools=[ADD], tool_choice=choice
-    )  # type: ignore[call-overload]
+    )
     assert answer.choices[0].message.tool_calls[0].function.name == "add"
 
 
-async def test_a_stop_text_ends_the_answer(client: openai.AsyncOpenAI) -> None:
+async def test_a_stop_text_ends_the_answer(client: Any) -> None:
     ask = [{"role": "user", "content": "one two three four"}]
-    answer = await client.chat.completions.create(
-        model="echo/plain", messages=ask, stop="three"
-    )  # type: ignore[call-overload]
+    answer = await client.chat.completions.create(model="echo/plain", messages=ask, stop="three")
     assert answer.choices[0].message.content == "one two "
     assert answer.choices[0].finish_reason == "stop"
 
 
-async def test_a_response(client: openai.AsyncOpenAI, upstream: Upstream) -> None:
+async def test_a_response(client: Any, upstream: Upstream) -> None:
     answer = await client.responses.create(
         model="openai/plain", instructions="Be brief.", input="hello", max_output_tokens=100
     )
@@ -186,20 +183,14 @@ async def test_a_response(client: openai.AsyncOpenAI, upstream: Upstream) -> Non
     assert [m["role"] for m in upstream.bodies[0]["messages"]] == ["system", "user"]
 
 
-async def test_a_response_cut_by_its_limit_says_so(
-    client: openai.AsyncOpenAI, upstream: Upstream
-) -> None:
-    answer = await client.responses.create(
-        model="openai/plain", input="hello", max_output_tokens=3
-    )
+async def test_a_response_cut_by_its_limit_says_so(client: Any, upstream: Upstream) -> None:
+    answer = await client.responses.create(model="openai/plain", input="hello", max_output_tokens=3)
     assert answer.status == "incomplete"
     assert answer.incomplete_details is not None
     assert answer.incomplete_details.reason == "max_output_tokens"
 
 
-async def test_a_streamed_response_adds_up_to_the_whole(
-    client: openai.AsyncOpenAI, upstream: Upstream
-) -> None:
+async def test_a_streamed_response_adds_up_to_the_whole(client: Any, upstream: Upstream) -> None:
     async with client.responses.stream(model="openai/plain", input="hello") as stream:
         events = [event async for event in stream]
         final = await stream.get_final_response()
@@ -215,14 +206,12 @@ async def test_a_streamed_response_adds_up_to_the_whole(
     assert final.output_text == WORDS
 
 
-async def test_tools_of_a_response_and_their_results(
-    client: openai.AsyncOpenAI, upstream: Upstream
-) -> None:
+async def test_tools_of_a_response_and_their_results(client: Any, upstream: Upstream) -> None:
     tool = {"type": "function", "name": "add", "parameters": {"type": "object"}, "strict": False}
     async with client.responses.stream(
         model="openai/tools",
         input="hello",
-        tools=[tool],  # type: ignore[list-item]
+        tools=[tool],
     ) as stream:
         first = await stream.get_final_response()
     call = first.output[0]
@@ -247,24 +236,22 @@ async def test_tools_of_a_response_and_their_results(
 
 
 @pytest.mark.parametrize("encoding", ["float", "base64"])
-async def test_embeddings_are_unit_vectors_in_order(
-    client: openai.AsyncOpenAI, encoding: str
-) -> None:
+async def test_embeddings_are_unit_vectors_in_order(client: Any, encoding: str) -> None:
     answer = await client.embeddings.create(
         model=EMBEDDING_MODEL,
         input=["a cat", "a kitten", "tax law"],
-        encoding_format=encoding,  # type: ignore[arg-type]
+        encoding_format=encoding,
     )
     vectors = [each.embedding for each in answer.data]
     if encoding == "base64":
-        vectors = [array("f", base64.b64decode(each)).tolist() for each in vectors]  # type: ignore[arg-type]
+        vectors = [array("f", base64.b64decode(each)).tolist() for each in vectors]
     assert [len(vector) for vector in vectors] == [EMBEDDING_DIMENSIONS] * 3
     assert all(math.isclose(math.hypot(*vector), 1, rel_tol=1e-4) for vector in vectors)
     near, far = (sum(a * b for a, b in zip(vectors[0], v, strict=True)) for v in vectors[1:])
     assert near > far + 0.2
 
 
-async def test_the_clients_default_encoding_works_too(client: openai.AsyncOpenAI) -> None:
+async def test_the_clients_default_encoding_works_too(client: Any) -> None:
     answer = await client.embeddings.create(model=EMBEDDING_MODEL, input="a cat")
     assert len(answer.data[0].embedding) == EMBEDDING_DIMENSIONS
 
@@ -282,7 +269,7 @@ async def test_the_clients_default_encoding_works_too(client: openai.AsyncOpenAI
 )
 @pytest.mark.parametrize("streamed", [False, True])
 async def test_a_failure_before_the_first_word_is_an_error_of_the_client(
-    client: openai.AsyncOpenAI,
+    client: Any,
     upstream: Upstream,
     model: str,
     error: type[openai.APIStatusError],
@@ -292,7 +279,7 @@ async def test_a_failure_before_the_first_word_is_an_error_of_the_client(
     with pytest.raises(error) as caught:
         await client.chat.completions.create(
             model=f"openai/{model}", messages=HELLO, stream=streamed
-        )  # type: ignore[call-overload]
+        )
     assert caught.value.code == code
     assert SECRET not in str(caught.value)
     assert caught.value.request_id
@@ -302,11 +289,11 @@ async def test_a_failure_before_the_first_word_is_an_error_of_the_client(
 
 @pytest.mark.parametrize("model", ["cut", "error-event", "no-finish", "garbage"])
 async def test_a_failure_in_the_middle_of_a_stream_is_raised_after_what_came(
-    client: openai.AsyncOpenAI, upstream: Upstream, model: str
+    client: Any, upstream: Upstream, model: str
 ) -> None:
     stream = await client.chat.completions.create(
         model=f"openai/{model}", messages=HELLO, stream=True
-    )  # type: ignore[call-overload]
+    )
     text = ""
     with pytest.raises(openai.APIError) as caught:
         async for chunk in stream:
@@ -316,25 +303,22 @@ async def test_a_failure_in_the_middle_of_a_stream_is_raised_after_what_came(
     assert SECRET not in str(caught.value)
 
 
-async def test_a_response_that_breaks_off_has_failed(
-    client: openai.AsyncOpenAI, upstream: Upstream
-) -> None:
+async def test_a_response_that_breaks_off_has_failed(client: Any, upstream: Upstream) -> None:
     stream = await client.responses.create(model="openai/cut", input="hello", stream=True)
     events = [event async for event in stream]
     failed = events[-1]
     assert failed.type == "response.failed"
     assert failed.response.error is not None
-    assert failed.response.error.code == "provider_interrupted"
+    assert failed.response.error.code == "server_error"
+    assert [e.code for e in events if e.type == "error"] == ["provider_interrupted"]
     assert "response.output_text.delta" in [event.type for event in events]
 
 
 @pytest.mark.parametrize("streamed", [False, True])
 async def test_a_client_that_leaves_stops_the_model(
-    client: openai.AsyncOpenAI, upstream: Upstream, streamed: bool
+    client: Any, upstream: Upstream, streamed: bool
 ) -> None:
-    ask = client.chat.completions.create(
-        model="openai/slow-1000", messages=HELLO, stream=streamed
-    )  # type: ignore[call-overload]
+    ask = client.chat.completions.create(model="openai/slow-1000", messages=HELLO, stream=streamed)
     if streamed:
         stream = await ask
         await anext(aiter(stream))

@@ -1,7 +1,7 @@
 """Who gets into `/v1/…`, and what is said to everybody else."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -158,10 +158,9 @@ async def test_wrong_addresses_and_methods_are_said_so(
 
 
 @pytest.fixture
-def two_requests(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def two_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     limit = ratelimit.Limit(name="openai.test", burst=2, period_s=60.0)
     monkeypatch.setattr(door, "_requests", limit)
-    return
 
 
 async def test_too_many_requests_are_told_when_to_come_back(
@@ -211,55 +210,53 @@ def _chat(**fields: object) -> dict[str, object]:
 
 
 _TOOL = {"type": "function", "function": {"name": "add"}}
+INVALID, UNSUPPORTED = "parameter_invalid", "parameter_unsupported"
+NO_REQUESTS = [b"", b"{", b"[" * 100_000, b"\xff\xfe", b"[]", {"messages": []}]
+MISFITS: list[tuple[str, dict[str, object]]] = [
+    ("messages", {"messages": []}),
+    ("messages", {"messages": "hello"}),
+    ("messages[0].role", {"messages": [{"role": "king", "content": "x"}]}),
+    ("messages[0].content", {"messages": [{"role": "user"}]}),
+    ("messages[0].tool_call_id", {"messages": [{"role": "tool", "content": "x"}]}),
+    ("model", {"model": 7}),
+    ("temperature", {"temperature": 3}),
+    ("temperature", {"temperature": "hot"}),
+    ("top_p", {"top_p": -1}),
+    ("max_tokens", {"max_tokens": 0}),
+    ("max_completion_tokens", {"max_completion_tokens": -5}),
+    ("stop", {"stop": ["a"] * 5}),
+    ("stop", {"stop": ""}),
+    ("stream_options", {"stream_options": {"include_usage": True}}),
+    ("tools[0].name", {"tools": [{"type": "function", "function": {"name": "a b"}}]}),
+    ("tools", {"tools": [_TOOL] * 129}),
+    ("tool_choice", {"tool_choice": "required"}),
+    ("tool_choice", {"tools": [_TOOL], "tool_choice": "sometimes"}),
+    ("tool_choice", {"tools": [_TOOL], "tool_choice": {"function": {"name": "no"}}}),
+    ("response_format.type", {"response_format": {"type": "xml"}}),
+]
+UNOFFERED: list[tuple[str, dict[str, object]]] = [
+    ("n", {"n": 2}),
+    ("logprobs", {"logprobs": True}),
+    ("logit_bias", {"logit_bias": {"1": 2}}),
+    ("tools[0].type", {"tools": [{"type": "web_search"}]}),
+    ("response_format", {"response_format": {"type": "json_object"}}),
+    (
+        "messages[0].content[0].type",
+        {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
+    ),
+]
 
 
 @pytest.mark.parametrize(
     "body,param,code",
     [
-        (b"", "", "parameter_invalid"),
-        (b"{", "", "parameter_invalid"),
-        (b"[" * 100_000, "", "parameter_invalid"),
-        (b"\xff\xfe", "", "parameter_invalid"),
-        (b"[]", "", "parameter_invalid"),
-        ({"messages": []}, "", "parameter_invalid"),
-        (_chat(messages=[]), "messages", "parameter_invalid"),
-        (_chat(messages="hello"), "messages", "parameter_invalid"),
-        (_chat(messages=[{"role": "king", "content": "x"}]), "messages[...].role", "parameter_invalid"),
-        (_chat(messages=[{"role": "user"}]), "messages[0].content", "parameter_invalid"),
-        (_chat(messages=[{"role": "tool", "content": "x"}]), "messages[0].tool_call_id", "parameter_invalid"),
-        (_chat(model=7), "model", "parameter_invalid"),
+        *[(body, "", INVALID) for body in NO_REQUESTS],
+        *[(_chat(**fields), param, INVALID) for param, fields in MISFITS],
+        *[(_chat(**fields), param, UNSUPPORTED) for param, fields in UNOFFERED],
         (_chat(model="no/such"), "model", "model_not_found"),
-        (_chat(temperature=3), "temperature", "parameter_invalid"),
-        (_chat(temperature="hot"), "temperature", "parameter_invalid"),
-        (_chat(top_p=-1), "top_p", "parameter_invalid"),
-        (_chat(max_tokens=0), "max_tokens", "parameter_invalid"),
-        (_chat(max_completion_tokens=-5), "max_completion_tokens", "parameter_invalid"),
-        (_chat(n=2), "n", "parameter_unsupported"),
-        (_chat(stop=["a"] * 5), "stop", "parameter_invalid"),
-        (_chat(stop=""), "stop", "parameter_invalid"),
-        (_chat(stream_options={"include_usage": True}), "stream_options", "parameter_invalid"),
-        (_chat(logprobs=True), "logprobs", "parameter_unsupported"),
-        (_chat(logit_bias={"1": 2}), "logit_bias", "parameter_unsupported"),
-        (_chat(tools=[{"type": "web_search"}]), "tools[0].type", "parameter_unsupported"),
-        (_chat(tools=[{"type": "function", "function": {"name": "a b"}}]), "tools[0].name", "parameter_invalid"),
-        (_chat(tools=[_TOOL] * 129), "tools", "parameter_invalid"),
-        (_chat(tool_choice="required"), "tool_choice", "parameter_invalid"),
-        (_chat(tools=[_TOOL], tool_choice="sometimes"), "tool_choice", "parameter_invalid"),
-        (
-            _chat(tools=[_TOOL], tool_choice={"type": "function", "function": {"name": "no"}}),
-            "tool_choice",
-            "parameter_invalid",
-        ),
-        (_chat(response_format={"type": "json_object"}), "response_format", "parameter_unsupported"),
-        (_chat(response_format={"type": "xml"}), "response_format.type", "parameter_invalid"),
-        (
-            _chat(messages=[{"role": "user", "content": [{"type": "image_url"}]}]),
-            "messages[0].content[0].type",
-            "parameter_unsupported",
-        ),
     ],
     ids=str,
-)  # fmt: skip
+)
 async def test_a_body_that_does_not_fit_is_told_where(
     ask_v1: AskV1, committed: World, key: str, body: object, param: str, code: str
 ) -> None:
@@ -277,7 +274,10 @@ async def test_a_body_that_does_not_fit_is_told_where(
     [
         ({"model": "echo/plain"}, None),
         ({"model": "echo/plain", "input": []}, "input"),
-        ({"model": "echo/plain", "input": "x", "previous_response_id": "r"}, "previous_response_id"),
+        (
+            {"model": "echo/plain", "input": "x", "previous_response_id": "r"},
+            "previous_response_id",
+        ),
         ({"model": "echo/plain", "input": "x", "background": True}, "background"),
         ({"model": "echo/plain", "input": [{"type": "image_generation_call"}]}, "input[0].type"),
         ({"model": "echo/plain", "input": [{"role": "tool", "content": "x"}]}, "input[0].role"),
@@ -285,7 +285,7 @@ async def test_a_body_that_does_not_fit_is_told_where(
         ({"model": "echo/plain", "input": "x", "max_output_tokens": 0}, "max_output_tokens"),
     ],
     ids=str,
-)  # fmt: skip
+)
 async def test_a_request_for_a_response_that_does_not_fit_is_told_where(
     ask_v1: AskV1, committed: World, key: str, body: object, param: str | None
 ) -> None:
@@ -323,11 +323,13 @@ async def test_parameters_that_ask_for_nothing_are_let_pass(
 
 _json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(["role", "content", "type", "text", "function", "name", "tool_calls"]),
-        inner,
-        max_size=4,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["role", "content", "type", "text", "function", "name", "tool_calls"]),
+            inner,
+            max_size=4,
+        )
     ),
     max_leaves=12,
 )
