@@ -12,11 +12,8 @@ from apps.api.openai.caller import Caller
 from apps.api.openai.calls import Answer, Batches, stream_answer, whole_answer
 from apps.api.openai.chat_request import ChatRequest, decode_chat, model_request
 from apps.api.openai.exchange import Exchange
-from apps.api.openai.failures import error_document
 from apps.core import clock
-from apps.core.errors import KarenError
 from apps.core.ids import new_id
-from apps.core.metrics import errors_total
 from apps.providers.contracts import (
     Finished,
     ProviderEvent,
@@ -165,18 +162,12 @@ class ChunkWriter:
 
 
 async def _stream(exchange: Exchange, asked: ChatRequest, batches: Batches) -> None:
+    """Send the chunks; the door turns an error in the middle into an event without `[DONE]`."""
     writer = ChunkWriter(asked.model, with_usage=asked.wants_usage)
-    try:
-        async with exchange.heartbeat(), aclosing(batches):
-            async for batch in batches:
-                data = writer.encode(batch)
-                if isinstance(batch[-1], Finished):
-                    await exchange.finish(data)
-                    return
-                await exchange.write(data)
-    except KarenError as error:
-        if not exchange.started:
-            raise
-        # Part of the answer is out: an error event, which clients raise, and no `[DONE]`.
-        errors_total.labels(error.code, "openai").inc()
-        await exchange.finish(b"data: " + _json(error_document(error)) + b"\n\n")
+    async with exchange.heartbeat(), aclosing(batches):
+        async for batch in batches:
+            data = writer.encode(batch)
+            if isinstance(batch[-1], Finished):
+                await exchange.finish(data)
+                return
+            await exchange.write(data)

@@ -12,12 +12,14 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import msgspec
 from django.conf import settings
 
 from apps.accounts import services as accounts
 from apps.accounts.domain.key_format import bearer_of
 from apps.accounts.errors import ApiKeyInvalid
 from apps.accounts.permissions import CHAT_USER
+from apps.api.metrics import openai_requests_total
 from apps.api.openai import chat, embeddings, listing, responses
 from apps.api.openai.caller import Caller
 from apps.api.openai.exchange import ClientGone, Exchange, Receive, Scope, Send
@@ -130,26 +132,36 @@ def _headers(correlation_id: str) -> dict[str, str]:
 
 
 async def _answered(exchange: Exchange, scope: Scope) -> None:
+    outcome = "ok"
     try:
         await _admitted(exchange, scope)
     except ClientGone:
+        outcome = "gone"
         logger.info("openai.client_gone", path=exchange.path)
     except KarenError as error:
+        outcome = error.code
         await _refused(exchange, error)
     except Exception:  # no framework above would answer in this API's shape
+        outcome = InternalError.code
         unhandled_total.labels(_EDGE).inc()
         logger.exception("openai.failed", path=exchange.path)
         await _refused(exchange, InternalError())
+    finally:
+        openai_requests_total.labels(_route_name(exchange), outcome).inc()
+
+
+def _route_name(exchange: Exchange) -> str:
+    rest = exchange.path.removeprefix(PREFIX).rstrip("/")
+    return next((route.path for route in ROUTES if route.serves(rest)), "unknown")
 
 
 async def _refused(exchange: Exchange, error: KarenError) -> None:
     errors_total.labels(error.code, _EDGE).inc()
-    if exchange.started:  # a handler reports what happens in its stream; this is the end of it
-        await exchange.finish(b"")
+    document = error_document(error)
+    if exchange.started:  # the status is out: what clients raise is an event with an error
+        await exchange.finish(b"data: " + msgspec.json.encode(document) + b"\n\n")
         return
-    await exchange.answer(
-        error_document(error), status=status_of(error), headers=error_headers(error)
-    )
+    await exchange.answer(document, status=status_of(error), headers=error_headers(error))
 
 
 async def _admitted(exchange: Exchange, scope: Scope) -> None:

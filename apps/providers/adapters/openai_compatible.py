@@ -44,6 +44,8 @@ TIMEOUT = httpx2.Timeout(connect=5.0, read=120.0, write=30.0, pool=5.0)
 TOTAL_TIMEOUT_S = 600.0
 GRACE_S = 5.0  # for usage and the end of the body after the finish reason
 MAX_BYTES = 64 * 1024 * 1024
+# One process streams many answers at once; each holds its connection for as long as it lasts.
+LIMITS = httpx2.Limits(max_connections=1000, max_keepalive_connections=200, keepalive_expiry=30.0)
 
 _CONTEXT_CODES = frozenset({"context_length_exceeded", "string_above_max_length"})
 _OPERATOR_STATUS = {
@@ -225,5 +227,6 @@ def _new_client(base_url: str, api_key: str, *, timeout: httpx2.Timeout) -> open
             timeout=timeout,
             total_timeout_s=TOTAL_TIMEOUT_S,
             max_bytes=MAX_BYTES,
+            limits=LIMITS,
         ),
     )

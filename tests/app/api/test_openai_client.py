@@ -11,6 +11,7 @@ import openai
 import pytest
 
 from apps.core.concurrency import platform_db
+from apps.core.http import safe_async_client
 from apps.providers.catalogue import EMBEDDING_DIMENSIONS, EMBEDDING_MODEL
 from tests.fixtures.database import World
 from tests.fixtures.live import Live, NewKey
@@ -328,3 +329,27 @@ async def test_a_client_that_leaves_stops_the_model(
             await asyncio.wait_for(ask, 0.5)
     async with asyncio.timeout(10):
         await upstream.next_drop.wait()
+
+
+async def test_many_open_streams_hold_no_database_connection(
+    client: Any, upstream: Upstream, live: Live
+) -> None:
+    # The pool has 12 connections; requests that need one are answered beside 100 open answers.
+    async def opened() -> Any:
+        stream = await client.chat.completions.create(
+            model="openai/hang-midway", messages=HELLO, stream=True
+        )
+        await anext(aiter(stream))
+        return stream
+
+    streams = await asyncio.gather(*(opened() for _ in range(100)))
+    headers = {"Host": "acme.localhost", "Authorization": f"Bearer {client.api_key}"}
+    async with safe_async_client(loopback_only=True) as http:
+        asked = [
+            http.get(f"{live.site.address}/api/v1/conversations", headers=headers)
+            for _ in range(24)
+        ]
+        async with asyncio.timeout(10):
+            answers = await asyncio.gather(*asked)
+    assert {answer.status_code for answer in answers} == {200}
+    await asyncio.gather(*(stream.close() for stream in streams))

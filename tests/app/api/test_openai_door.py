@@ -14,7 +14,7 @@ from pytest_django.fixtures import Settings
 
 from apps.accounts import services as accounts
 from apps.accounts.models.api_keys import ApiKey
-from apps.api.openai import door
+from apps.api.openai import chat, door, exchange
 from apps.core import ratelimit, scope
 from apps.core.concurrency import platform_db
 from apps.core.scope import TenantRef
@@ -349,3 +349,42 @@ async def test_no_body_brings_the_server_down(
     base = HELLO if path == CHAT else {"model": "echo/plain", "input": "hello"}
     answer = await ask_v1(path, tenant=committed.acme, key=key, body={**base, **fields})
     assert answer.status in {200, 400, 429}
+
+
+async def test_a_long_silence_is_filled_with_comments(
+    ask_v1: AskV1, committed: World, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange, "HEARTBEAT_S", 0.1)
+    ask = [{"role": "user", "content": "!wait 0.5\nhello"}]
+    talk = HttpCommunicator(
+        door.OpenAIDoor(_nowhere),
+        "POST",
+        f"/v1/{CHAT}",
+        body=json.dumps(_chat(messages=ask, stream=True)).encode(),
+        headers=[(b"host", b"acme.localhost"), (b"authorization", f"Bearer {key}".encode())],
+    )
+    answer = await talk.get_response(timeout=10)
+    body = answer["body"].decode()
+    assert body.startswith(": ")
+    assert body.count(": still working") >= 2
+    assert '"content":"hello"' in body
+    assert body.endswith("data: [DONE]\n\n")
+
+
+async def _nowhere(*_args: object) -> None:
+    raise AssertionError("nothing else is asked here")
+
+
+async def test_a_bug_in_the_middle_of_a_stream_is_told_as_an_error(
+    ask_v1: AskV1, committed: World, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_self: object, _event: object) -> bytes:
+        raise ZeroDivisionError("internal detail")
+
+    monkeypatch.setattr(chat.ChunkWriter, "_rarer", broken)
+    body = _chat(stream=True)
+    answer = await ask_v1(CHAT, tenant=committed.acme, key=key, body=body)
+    assert answer.status == 200
+    last = answer.body.decode().strip().rpartition("data: ")[2]
+    assert json.loads(last)["error"]["code"] == "internal_error"
+    assert "internal detail" not in answer.body.decode()
