@@ -179,6 +179,7 @@ def _api(route: str, **values: object) -> Row:
 
 
 _MESSAGE = {"text": "hello", "client_message_id": "matrix", "model": "echo/plain"}
+_ASK_AGAIN = {"client_message_id": "matrix-again", "model": "echo/plain"}
 _CONVERSATION = "conversations/<uuid:conversation_id>"
 _ONE = "/api/v1/conversations/{conversation}"
 
@@ -226,8 +227,45 @@ _WORKSPACE = (
         body=_MESSAGE,
         success=(202,),
     ),
+    _api(
+        f"{_CONVERSATION}/branch",
+        path=f"{_ONE}/branch",
+        method="PUT",
+        body={"message_id": "{message}"},
+    ),
+    _api(
+        "messages/<uuid:message_id>/regenerate",
+        path="/api/v1/messages/{message}/regenerate",
+        method="POST",
+        body=_ASK_AGAIN,
+        success=(202,),
+    ),
+    _api(
+        "messages/<uuid:message_id>/continue",
+        path="/api/v1/messages/{answer}/continue",
+        method="POST",
+        body=_ASK_AGAIN,
+        success=(202, 409),  # 409: it is still being written
+    ),
     _api("turns", method="POST", body=_MESSAGE, success=(202,)),
     _api("turns/<uuid:turn_id>", path="/api/v1/turns/{turn}"),
+    _api("turns/<uuid:turn_id>/events", path="/api/v1/turns/{ended}/events"),
+    Row(
+        host=Host.WORKSPACE,
+        route="api/chat/runtime",
+        demands=CHAT_USER,
+        method="POST",
+        body={"message": ""},
+        success=(400,),  # an empty message: nobody answers here
+    ),
+    Row(
+        host=Host.WORKSPACE,
+        route="api/chat/runtime/stream",
+        demands=CHAT_USER,
+        method="POST",
+        body={"message": ""},
+        success=(400,),
+    ),
     _api(
         "turns/<uuid:turn_id>/cancel",
         path="/api/v1/turns/{turn}/cancel",

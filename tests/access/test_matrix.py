@@ -14,7 +14,7 @@ from django.test import Client
 
 from apps.accounts import services as accounts
 from apps.accounts.permissions import CHAT_USER
-from apps.conversations import services as conversations
+from apps.conversations import hub, services as conversations
 from apps.core import scope
 from apps.core.concurrency import platform_db
 from apps.core.scope import Actor, TenantRef
@@ -54,10 +54,15 @@ class Scene:
         return client.generic(
             row.method,
             row.address.format(**self.names),
-            data=json.dumps(row.body) if row.method != "GET" else "",
+            data=self._filled(json.dumps(row.body)) if row.method != "GET" else "",
             content_type="application/json",
             REMOTE_ADDR=_ELSEWHERE,
         )
+
+    def _filled(self, body: str) -> str:
+        for name, value in self.names.items():
+            body = body.replace("{" + name + "}", str(value))
+        return body
 
 
 @pytest.fixture
@@ -67,10 +72,16 @@ def scene(committed: World, people: People, actor_in: ActorIn) -> Scene:
     with scope.tenant_scope(committed.acme), scope.actor_scope(ann):
         idle = conversations.start_conversation(actor=ann, permission=CHAT_USER)
         key = accounts.create_api_key(actor=ann, name="matrix").key
+        ended = send(actor=ann, tenant=committed.acme).turn_id
+        hub.stop_turn(actor=ann, turn_id=ended)
+        answer_id = hub.open_turn(actor=ann, turn_id=turn.turn_id).answer_id
     names = {
         "idle": idle.id,
         "conversation": turn.conversation_id,
         "turn": turn.turn_id,
+        "ended": ended,
+        "message": turn.message_id,
+        "answer": answer_id,
         "acme": committed.acme.id,
         "key": key.id,
     }
