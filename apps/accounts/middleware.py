@@ -37,7 +37,8 @@ class TenantSessionMiddleware(SessionMiddleware):
 class ActorMiddleware:
     """Resolve who acts on this host, for the view (`request.actor`) and for the scope.
 
-    `request.actor` is None for visitors and for users without a membership in this workspace.
+    `request.actor` is None for visitors and for users without a membership in this workspace;
+    `request.by_api_key` says that it was looked for by a key alone, not by a session.
     """
 
     sync_capable = True
@@ -53,14 +54,14 @@ class ActorMiddleware:
         """Answer `request` in the name of its user."""
         if self._is_async:
             return self._acall(request)
-        key = presented_key(request)
+        key = _note_key(request)
         actor = _find_actor(request) if key is None else _key_actor(key)
         with scope.actor_scope(_enter(request, actor)):
             return self.get_response(request)
 
     async def _acall(self, request: HttpRequest) -> HttpResponseBase:
         actor = None
-        key = presented_key(request)
+        key = _note_key(request)
         if key is not None:
             actor = await _key_actor_async(key)
         elif _has_session(request):
@@ -87,6 +88,13 @@ def _find_actor(request: HttpRequest) -> Actor | None:
         return selectors.platform_actor(user)
     # A session made by another backend has not been checked against the membership yet.
     return user.remembered_actor(tenant.id) or selectors.actor_for(user.pk, tenant)
+
+
+def _note_key(request: HttpRequest) -> str | None:
+    key = presented_key(request)
+    # For views that check CSRF tokens themselves: no page makes a browser send a bearer.
+    request.by_api_key = key is not None  # type: ignore[attr-defined]  # documented attribute
+    return key
 
 
 def _key_actor(key: str) -> Actor | None:

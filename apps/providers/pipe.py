@@ -106,7 +106,7 @@ def _message_of(event: ProviderEvent) -> _Message:
         case ToolCall(id=id_, name=name, arguments=arguments):
             return ["tool", id_, name, arguments]
         case UsageReport(usage=usage):
-            return ["usage", usage.prompt_tokens, usage.completion_tokens, usage.estimated]
+            return ["usage", msgspec.to_builtins(usage)]
         case Finished(reason=reason):
             return ["finished", reason.value]
 
@@ -119,9 +119,8 @@ def _event_of(message: _Message) -> ProviderEvent:
             return ReasoningDelta(text=text)
         case ["tool", id_, name, arguments]:
             return ToolCall(id=id_, name=name, arguments=arguments)
-        case ["usage", prompt, completion, estimated]:
-            usage = Usage(prompt_tokens=prompt, completion_tokens=completion, estimated=estimated)
-            return UsageReport(usage=usage)
+        case ["usage", usage]:
+            return UsageReport(usage=msgspec.convert(usage, Usage))
         case ["finished", reason]:
             return Finished(reason=FinishReason(reason))
         case _:

@@ -10,6 +10,7 @@ from apps.api.errors import ParameterInvalid, ParameterUnsupported
 from apps.api.openai import parsing
 from apps.providers.contracts import (
     ChatMessage,
+    ImageData,
     ModelInfo,
     ModelRequest,
     Role,
@@ -18,10 +19,15 @@ from apps.providers.contracts import (
 )
 
 
+class _Image(msgspec.Struct):
+    url: str
+
+
 class _Part(msgspec.Struct):
     type: str
     text: str | None = None
     refusal: str | None = None
+    image_url: _Image | None = None
 
 
 class _Function(msgspec.Struct):
@@ -120,7 +126,7 @@ def model_request(asked: ChatRequest, model: ModelInfo, *, partition: str) -> Mo
     limit = asked.max_completion_tokens
     return ModelRequest(
         model=model.id,
-        messages=tuple(_message(at, each) for at, each in enumerate(asked.messages)),
+        messages=tuple(_message(at, each, model) for at, each in enumerate(asked.messages)),
         max_tokens=parsing.token_limit(
             "max_tokens" if limit is None else "max_completion_tokens",
             asked.max_tokens if limit is None else limit,
@@ -175,7 +181,7 @@ def _specs(tools: Sequence[_Tool]) -> list[ToolSpec]:
     return specs
 
 
-def _message(at: int, message: _Message) -> ChatMessage:
+def _message(at: int, message: _Message, model: ModelInfo) -> ChatMessage:
     role = _ROLES.get(message.role) or Role(message.role)
     calls = tuple(
         ToolCall(id=call.id, name=call.function.name, arguments=call.function.arguments)
@@ -196,6 +202,7 @@ def _message(at: int, message: _Message) -> ChatMessage:
         text=_text(at, message.content),
         tool_calls=calls,
         tool_call_id=message.tool_call_id or "" if role is Role.TOOL else "",
+        images=_images(at, message, model) if role is Role.USER else (),
     )
 
 
@@ -204,9 +211,21 @@ def _text(at: int, content: str | list[_Part] | None) -> str:
         return content or ""
     texts = []
     for number, part in enumerate(content):
-        text = part.refusal if part.type == "refusal" else part.text
-        if part.type not in {"text", "refusal"}:
+        if part.type not in {"text", "refusal", "image_url"}:
             place = f"messages[{at}].content[{number}].type"
-            raise ParameterUnsupported(place, _("Only text can be sent to this model."))
-        texts.append(text or "")
+            raise ParameterUnsupported(place, _("Send texts and images."))
+        texts.append(part.text or part.refusal or "")
     return "".join(texts)
+
+
+def _images(at: int, message: _Message, model: ModelInfo) -> tuple[ImageData, ...]:
+    parts = message.content if isinstance(message.content, list) else []
+    return tuple(
+        parsing.image_of(
+            f"messages[{at}].content[{number}].image_url",
+            model,
+            part.image_url.url if part.image_url else None,
+        )
+        for number, part in enumerate(parts)
+        if part.type == "image_url"
+    )

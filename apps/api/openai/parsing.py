@@ -1,5 +1,6 @@
 """From bytes to a typed request, and the checks that chat and responses share."""
 
+import base64
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -8,7 +9,7 @@ import msgspec
 from django.utils.translation import gettext as _
 
 from apps.api.errors import ParameterInvalid, ParameterUnsupported
-from apps.providers.contracts import ModelInfo, ToolSpec
+from apps.providers.contracts import ImageData, ModelInfo, ToolSpec
 
 T = TypeVar("T")
 
@@ -16,6 +17,7 @@ TOOLS_MAX = 128
 STOPS_MAX = 4
 
 _PLACE = re.compile(r" - at `\$\.?(?P<place>[^`]*)`$")
+_DATA_URL = re.compile(r"data:(?P<type>image/(?:png|jpeg|gif|webp));base64,(?P<data>[\w+/=]+)")
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _CHOICES = ("auto", "none", "required")
 _FORMATS = ("json_object", "json_schema")
@@ -149,6 +151,28 @@ def token_limit(param: str, wanted: int | None, model: ModelInfo) -> int:
     if wanted < 1:
         raise ParameterInvalid(param, _("%(param)s must be at least 1.") % {"param": param})
     return min(wanted, model.context_tokens)
+
+
+def image_of(param: str, model: ModelInfo, url: object) -> ImageData:
+    """Return a picture that was sent along; Karen fetches none from elsewhere.
+
+    Raises:
+        ParameterInvalid: It is not a `data:` URL with base64.
+        ParameterUnsupported: The model sees none, or it would have to be fetched.
+    """
+    if not model.supports_vision:
+        raise ParameterUnsupported(param, _("This model sees no images."))
+    if not isinstance(url, str) or not url.startswith("data:"):
+        text = _("Send the image itself, as a data: URL; none is fetched from elsewhere.")
+        raise ParameterUnsupported(param, text)
+    match = _DATA_URL.fullmatch(url)
+    try:
+        data = base64.b64decode(match["data"], validate=True) if match else b""
+    except ValueError:
+        data = b""
+    if match is None or not data:
+        raise ParameterInvalid(param, _("This is not data:image/…;base64,… of an image."))
+    return ImageData(media_type=match["type"], data=data)
 
 
 def sampling_of(**values: float | None) -> tuple[tuple[str, float], ...]:

@@ -10,6 +10,7 @@ from apps.api.errors import ParameterInvalid, ParameterUnsupported
 from apps.api.openai import parsing
 from apps.providers.contracts import (
     ChatMessage,
+    ImageData,
     ModelInfo,
     ModelRequest,
     Role,
@@ -22,6 +23,7 @@ class _Part(msgspec.Struct):
     type: str
     text: str | None = None
     refusal: str | None = None
+    image_url: str | None = None
 
 
 class _Item(msgspec.Struct):
@@ -103,7 +105,7 @@ def model_request(asked: ResponsesRequest, model: ModelInfo, *, partition: str) 
     name = choice.get("name") if isinstance(choice, dict) else None
     return ModelRequest(
         model=model.id,
-        messages=_messages(asked),
+        messages=_messages(asked, model),
         max_tokens=parsing.token_limit("max_output_tokens", asked.max_output_tokens, model),
         temperature=1.0 if asked.temperature is None else asked.temperature,
         partition=partition,
@@ -137,7 +139,7 @@ def _specs(tools: Sequence[_Tool]) -> list[ToolSpec]:
     ]
 
 
-def _messages(asked: ResponsesRequest) -> tuple[ChatMessage, ...]:
+def _messages(asked: ResponsesRequest, model: ModelInfo) -> tuple[ChatMessage, ...]:
     messages: list[ChatMessage] = []
     if asked.instructions:
         messages.append(ChatMessage(role=Role.SYSTEM, text=asked.instructions))
@@ -146,7 +148,7 @@ def _messages(asked: ResponsesRequest) -> tuple[ChatMessage, ...]:
     if not asked.input:
         raise ParameterInvalid("input", _("input must not be empty."))
     for at, item in enumerate(asked.input):
-        message = _message(f"input[{at}]", item)
+        message = _message(f"input[{at}]", item, model)
         if message is None:
             continue
         before = messages[-1] if messages else None
@@ -161,14 +163,16 @@ def _messages(asked: ResponsesRequest) -> tuple[ChatMessage, ...]:
     return tuple(messages)
 
 
-def _message(place: str, item: _Item) -> ChatMessage | None:
+def _message(place: str, item: _Item, model: ModelInfo) -> ChatMessage | None:
     match item.type:
         case "message":
             role = _ROLES.get(item.role or "")
             if role is None:
                 text = _("A message's role is user, assistant, system or developer.")
                 raise ParameterInvalid(f"{place}.role", text)
-            return ChatMessage(role=role, text=_text(f"{place}.content", item.content))
+            where = f"{place}.content"
+            images = _images(where, item.content, model) if role is Role.USER else ()
+            return ChatMessage(role=role, text=_text(where, item.content), images=images)
         case "function_call":
             if not item.call_id or not item.name:
                 raise ParameterInvalid(place, _("A function_call has a call_id and a name."))
@@ -192,8 +196,18 @@ def _text(place: str, content: str | list[_Part] | None) -> str:
         return content
     texts = []
     for at, part in enumerate(content):
-        if part.type not in _TEXTS and part.type != "refusal":
-            text = _("Only text can be sent to this model.")
+        if part.type not in {*_TEXTS, "refusal", "input_image"}:
+            text = _("Send texts and images.")
             raise ParameterUnsupported(f"{place}[{at}].type", text)
         texts.append(part.text or part.refusal or "")
     return "".join(texts)
+
+
+def _images(
+    place: str, content: str | list[_Part] | None, model: ModelInfo
+) -> tuple[ImageData, ...]:
+    return tuple(
+        parsing.image_of(f"{place}[{at}].image_url", model, part.image_url)
+        for at, part in enumerate(content if isinstance(content, list) else ())
+        if part.type == "input_image"
+    )

@@ -236,6 +236,25 @@ async def test_tools_of_a_response_and_their_results(client: Any, upstream: Upst
     assert answered == {"role": "tool", "tool_call_id": "call_1", "content": "3"}
 
 
+PIXEL = "data:image/png;base64,iVBORw0KGgo="
+
+
+async def test_an_image_reaches_a_model_that_sees(client: Any) -> None:
+    content = [
+        {"type": "text", "text": "!see"},
+        {"type": "image_url", "image_url": {"url": PIXEL}},
+    ]
+    answer = await client.chat.completions.create(
+        model="echo/plain", messages=[{"role": "user", "content": content}]
+    )
+    assert answer.choices[0].message.content == "I see image/png of 8 bytes."
+    content = [{"type": "input_text", "text": "!see"}, {"type": "input_image", "image_url": PIXEL}]
+    response = await client.responses.create(
+        model="echo/plain", input=[{"role": "user", "content": content}]
+    )
+    assert response.output_text == "I see image/png of 8 bytes."
+
+
 @pytest.mark.parametrize("encoding", ["float", "base64"])
 async def test_embeddings_are_unit_vectors_in_order(client: Any, encoding: str) -> None:
     answer = await client.embeddings.create(

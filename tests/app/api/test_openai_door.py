@@ -212,12 +212,20 @@ def _chat(**fields: object) -> dict[str, object]:
 _TOOL = {"type": "function", "function": {"name": "add"}}
 INVALID, UNSUPPORTED = "parameter_invalid", "parameter_unsupported"
 NO_REQUESTS = [b"", b"{", b"[" * 100_000, b"\xff\xfe", b"[]", {"messages": []}]
+
+
+def _picture(url: str) -> dict[str, object]:
+    return {"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}
+
+
 MISFITS: list[tuple[str, dict[str, object]]] = [
     ("messages", {"messages": []}),
     ("messages", {"messages": "hello"}),
     ("messages[0].role", {"messages": [{"role": "king", "content": "x"}]}),
     ("messages[0].content", {"messages": [{"role": "user"}]}),
     ("messages[0].tool_call_id", {"messages": [{"role": "tool", "content": "x"}]}),
+    ("messages[0].content[0].image_url", {"messages": [_picture("data:text/html;base64,AA==")]}),
+    ("messages[0].content[0].image_url", {"messages": [_picture("data:image/png;base64,A")]}),
     ("model", {"model": 7}),
     ("temperature", {"temperature": 3}),
     ("temperature", {"temperature": "hot"}),
@@ -242,8 +250,9 @@ UNOFFERED: list[tuple[str, dict[str, object]]] = [
     ("response_format", {"response_format": {"type": "json_object"}}),
     (
         "messages[0].content[0].type",
-        {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
+        {"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]},
     ),
+    ("messages[0].content[0].image_url", {"messages": [_picture("https://example.org/a.png")]}),
 ]
 
 
