@@ -183,6 +183,17 @@ class Environment:
     openai_models: str = _var(
         "", "Comma-separated model names offered from that service.", group="Models"
     )
+    # -- API
+    api_requests_per_minute: int = _var(
+        600,
+        "Most requests to the OpenAI-compatible API that one person's keys may send in a minute.",
+        group="API",
+    )
+    api_body_max_bytes: int = _var(
+        8 * 1024 * 1024,
+        "Largest request body of the OpenAI-compatible API, in bytes.",
+        group="API",
+    )
     # -- logs
     log_level: str = _var(
         "INFO", "Lowest level written: DEBUG, INFO, WARNING or ERROR.", group="Logs"

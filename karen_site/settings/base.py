@@ -224,7 +224,10 @@ SERVER_EMAIL = ENV.email_from
 
 # -- API
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["apps.accounts.authentication.session.WorkspaceSession"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "apps.accounts.authentication.session.WorkspaceSession",
+        "apps.accounts.authentication.api_keys.WorkspaceApiKey",
+    ],
     "DEFAULT_PERMISSION_CLASSES": [
         "apps.accounts.authentication.permissions.HasWorkspacePermission"
     ],
@@ -236,6 +239,8 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "PAGE_SIZE": 50,
 }
+API_REQUESTS_PER_MINUTE = ENV.api_requests_per_minute
+API_BODY_MAX_BYTES = ENV.api_body_max_bytes
 SPECTACULAR_SETTINGS = {
     "TITLE": "Karen API",
     "DESCRIPTION": "Conversations with an assistant; each workspace has its own host.",
