@@ -268,6 +268,7 @@ CHAT_MESSAGES_PER_MINUTE = ENV.chat_messages_per_minute
 CHAT_TURNS_PER_USER = ENV.chat_turns_per_user
 CHAT_TURNS_PER_TENANT = ENV.chat_turns_per_tenant
 CHAT_QUEUE_MAX = 10
+CHAT_TEMPORARY_HOURS = 24
 CHAT_MAX_TOKENS = ENV.answer_max_tokens
 CHAT_TEMPERATURE = 0.3
 
