@@ -13,6 +13,7 @@ class Flow(StrEnum):
     """Why a model is called. Metrics, ledger and traces group by it, so it has no default."""
 
     CHAT_ANSWER = "chat.answer"
+    ATTACHMENT_SUMMARY = "attachment.summary"
     EMBED_TEXT = "embed.text"
     HEALTH_PROBE = "health.probe"
 
