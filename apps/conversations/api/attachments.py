@@ -104,10 +104,15 @@ class AttachmentsView(_AttachmentsBase):
     parser_classes = (MultiPartParser,)
 
     @override
-    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Have the file streamed to the store's disk, before anybody reads the body."""
-        request.upload_handlers = [IncomingFileHandler(request)]
-        return super().initialize_request(request, *args, **kwargs)
+        handler = IncomingFileHandler(request)
+        request.upload_handlers = [handler]
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        finally:
+            if handler.incoming is not None:  # Django forgets files that did not arrive whole
+                handler.incoming.close()
 
     @override
     def handle_exception(self, exc: Exception) -> Response:

@@ -77,7 +77,7 @@ class IncomingFile(UploadedFile):  # type: ignore[type-arg]  # generic only in s
 class IncomingFileHandler(FileUploadHandler):
     """Django's upload handler that lets exactly one file through to an `IncomingFile`."""
 
-    file: IncomingFile | None = None
+    incoming: IncomingFile | None = None
 
     @override
     def handle_raw_input(
@@ -96,27 +96,27 @@ class IncomingFileHandler(FileUploadHandler):
     @override
     def new_file(self, *args: object, **kwargs: object) -> None:
         """Begin a file."""
-        if self.file is not None:
+        if self.incoming is not None:
             raise AttachmentMissing
         super().new_file(*args, **kwargs)  # type: ignore[arg-type]  # passed on as given
-        self.file = IncomingFile(name=safe_name(self.file_name or ""))
+        self.incoming = IncomingFile(name=safe_name(self.file_name or ""))
 
     @override
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes | None:
         """Write a piece; nothing is left for other handlers."""
-        if self.file is not None:
-            self.file.take(raw_data)
+        if self.incoming is not None:
+            self.incoming.take(raw_data)
         return None
 
     @override
     def file_complete(self, file_size: int) -> IncomingFile | None:
         """Hand the file over."""
-        if self.file is not None:
-            self.file.complete()
-        return self.file
+        if self.incoming is not None:
+            self.incoming.complete()
+        return self.incoming
 
     @override
     def upload_interrupted(self) -> None:
         """Remove what arrived of a file that did not."""
-        if self.file is not None:
-            self.file.close()
+        if self.incoming is not None:
+            self.incoming.close()

@@ -230,7 +230,7 @@ def encoding_of(head: bytes, *, complete: bool = False) -> str | None:
         (codecs.BOM_UTF16_BE, "utf-16"),
     ):
         if head.startswith(mark):
-            return encoding if _decodes(head, encoding, complete) else None
+            return encoding if _mostly_decodes(head, encoding) else None
     if _CONTROLS.search(head) is None:
         return next(e for e in ("utf-8", "cp1252", "latin-1") if _decodes(head, e, complete))
     return _utf16_without_mark(head, complete)
@@ -243,6 +243,12 @@ def _decodes(head: bytes, encoding: str, complete: bool) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _mostly_decodes(head: bytes, encoding: str) -> bool:
+    """Say whether what claims an encoding by its mark has it, apart from a few slips."""
+    text = codecs.getincrementaldecoder(encoding)(errors="replace").decode(head)
+    return text.count("\ufffd") <= 1 + len(text) // 100
 
 
 def _utf16_without_mark(head: bytes, complete: bool) -> str | None:
@@ -275,4 +281,6 @@ def _named_by_puremagic(head: bytes) -> str:
         found = puremagic.magic_string(head)
     except (puremagic.PureError, ValueError, LookupError):
         return UNKNOWN
-    return next((match.mime_type for match in found if match.mime_type), UNKNOWN)[:100]
+    named = (match.mime_type for match in found if match.mime_type)
+    # What it takes for text was found to be none.
+    return next((name for name in named if not name.startswith("text/")), UNKNOWN)[:100]

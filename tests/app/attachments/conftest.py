@@ -63,12 +63,17 @@ class Desk:
             return Attachment.objects.get(pk=attachment_id).text
 
     def content(self, attachment_id: str, what: str = "content", **headers: Any) -> Any:
-        return self.client.get(f"/api/v1/attachments/{attachment_id}/{what}", **headers)
+        """Ask for the bytes and look at the answer's head only."""
+        answer = self.client.get(f"/api/v1/attachments/{attachment_id}/{what}", **headers)
+        answer.close()
+        return answer
 
     def body(self, attachment_id: str, what: str = "content") -> bytes:
-        answer = self.content(attachment_id, what)
+        answer = self.client.get(f"/api/v1/attachments/{attachment_id}/{what}")
         assert answer.status_code == 200, answer.content
-        return b"".join(answer.streaming_content)
+        body = b"".join(answer.streaming_content)
+        answer.close()
+        return body
 
     def blobs(self) -> list[str]:
         """Return the digests that the workspace stores."""

@@ -18,7 +18,7 @@ from apps.conversations.attachments.reading.report import (
 Operation = Callable[[BinaryIO, Path, Options], Report]
 
 
-def _operation(name: str) -> Operation:
+def _operation(name: str, media_type: str) -> Operation:
     # Each operation imports its parsers only where it needs them: a scan starts in no time.
     if name == "scan":
         # lint: allow function-import: see above
@@ -27,9 +27,9 @@ def _operation(name: str) -> Operation:
         return scan
     if name == "extract":
         # lint: allow function-import: see above
-        from apps.conversations.attachments.reading.extract import extract
+        from apps.conversations.attachments.reading.extract import extractor
 
-        return extract
+        return extractor(media_type)
     # lint: allow function-import: see above
     from apps.conversations.attachments.reading.images import thumbnail
 
@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> None:
     """Parse the command line, close the doors, run, write the report."""
     name, folder, values = arguments
     options = Options(**json.loads(values))
-    operation = _operation(name)
+    operation = _operation(name, options.media_type)
     guard.limit(memory_bytes=options.memory_bytes, cpu_s=options.cpu_s)
     guard.close_doors()
     with Path("/dev/stdin").open("rb") as file:

@@ -11,24 +11,22 @@ from apps.conversations.attachments.reading.report import Options, Report
 from apps.conversations.attachments.sniffing import DOCX, XLSX
 
 Reader = Callable[[BinaryIO, Options], Report]
+Operation = Callable[[BinaryIO, Path, Options], Report]
 _LISTED = 2000
 
 
-def extract(file: BinaryIO, folder: Path, options: Options) -> Report:
-    """Report what a file says.
+def extractor(media_type: str) -> Operation:
+    """Return what reads files of a type; its parser is loaded then, before the doors close.
 
-    Raises:
-        Unreadable: It is broken, encrypted or empty.
+    What it returns raises `Unreadable` for files that are broken, encrypted or empty.
     """
-    media_type = options.media_type
     if media_type.startswith("image/"):
         # lint: allow function-import: Pillow is needed for pictures only
         from apps.conversations.attachments.reading.images import clean
 
-        return clean(file, folder, options)
-    if media_type.startswith("audio/"):
-        return _audio(file, options)
-    return _reader(media_type)(file, options)
+        return clean
+    read = _audio if media_type.startswith("audio/") else _reader(media_type)
+    return lambda file, _folder, options: read(file, options)
 
 
 def _reader(media_type: str) -> Reader:
