@@ -75,7 +75,12 @@ def excel(sheets: Mapping[str, list[list[object]]]) -> bytes:
 
 
 def picture(
-    width: int = 40, height: int = 20, *, kind: str = "JPEG", gps: bool = False, turned: bool = False
+    width: int = 40,
+    height: int = 20,
+    *,
+    kind: str = "JPEG",
+    gps: bool = False,
+    turned: bool = False,
 ) -> bytes:
     """A picture, red on its left and blue on its right; with camera data if asked for."""
     image = Image.new("RGB", (width, height), "red")
@@ -99,8 +104,11 @@ def giant_picture() -> bytes:
         return struct.pack("!I", len(body)) + name + body + struct.pack("!I", crc)
 
     header = struct.pack("!IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)
-    return PNG_MAGIC + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 99)) + chunk(
-        b"IEND", b""
+    return (
+        PNG_MAGIC
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b"\0" * 99))
+        + chunk(b"IEND", b"")
     )
 
 

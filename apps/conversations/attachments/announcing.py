@@ -1,37 +1,30 @@
-"""Telling people's clients that an attachment moved on.
+"""Telling people's clients that an attachment moved on."""
 
-Whoever owns the stream of notices registers itself: attachments stand below it.
-"""
-
-from collections.abc import Callable
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.db import transaction
 
-from apps.conversations.attachments.contracts import AttachmentView
-from apps.conversations.attachments.selectors import attachment_view
+from apps.conversations.attachments.selectors import attachment_view, people_who_see
+from apps.conversations.contracts import AttachmentChanged, Notice
 from apps.conversations.models.attachments import Attachment
-
-Announcer = Callable[[UUID, AttachmentView], None]
-_announcers: list[Announcer] = []
-
-
-def register_announcer(announcer: Announcer) -> None:
-    """Name what is called with (owner's id, view) after each change was committed."""
-    if announcer not in _announcers:
-        _announcers.append(announcer)
+from apps.conversations.notices import publish
+from apps.conversations.rendering import as_json
 
 
 def announce(attachment_id: UUID) -> None:
     """Tell, when the caller's transaction commits, how the attachment is then."""
-    if _announcers:
-        transaction.on_commit(lambda: _announce_now(attachment_id))
+    transaction.on_commit(lambda: _announce_now(attachment_id))
 
 
 def _announce_now(attachment_id: UUID) -> None:
-    row = Attachment.objects.filter(pk=attachment_id).defer("text").first()
+    row = (
+        Attachment.objects.select_related("conversation")
+        .filter(pk=attachment_id)
+        .defer("text")
+        .first()
+    )
     if row is None:
         return
-    view = attachment_view(row)
-    for announcer in _announcers:
-        announcer(row.owner_id, view)
+    notices: Sequence[Notice] = [AttachmentChanged(attachment=as_json(attachment_view(row)))]
+    publish(dict.fromkeys(people_who_see(row), notices))

@@ -20,7 +20,8 @@ from apps.conversations.domain.attachment_states import (
     AttachmentState,
 )
 from apps.conversations.models.attachments import Attachment
-from apps.conversations.selectors import require_owner
+from apps.conversations.models.conversations import Conversation, Participant
+from apps.conversations.selectors import require_owner, visible_to
 from apps.core.scope import Actor
 
 if TYPE_CHECKING:
@@ -44,19 +45,42 @@ class StoredFile:
     redrawn: bool
 
 
-def access_attachment(*, actor: Actor, attachment_id: UUID, permission: str) -> Attachment:
-    """Return an attachment the actor owns, if the actor holds `permission`: the only gate.
+def access_attachment(
+    *, actor: Actor, attachment_id: UUID, permission: str, own: bool = False
+) -> Attachment:
+    """Return an attachment the actor may see, if the actor holds `permission`: the only gate.
+
+    People see what they uploaded, and what was sent in a conversation that they see.
+
+    Args:
+        actor: Who asks.
+        attachment_id: Which one.
+        permission: What the edge demands.
+        own: Only what they uploaded: for changes.
 
     Raises:
         NotAuthenticated: The actor is nobody in particular.
         PermissionDenied: The actor lacks the permission.
-        AttachmentNotFound: It does not exist or belongs to somebody else.
+        AttachmentNotFound: It does not exist, or is not the actor's to see.
     """
-    owner_id = require_owner(actor, permission)
-    found = Attachment.objects.filter(pk=attachment_id, owner_id=owner_id).defer(*_HEAVY).first()
+    user_id = require_owner(actor, permission)
+    may = Q(owner_id=user_id)
+    if not own:
+        may |= Q(conversation__in=Conversation.objects.filter(visible_to(user_id)))
+    found = Attachment.objects.filter(may, pk=attachment_id).defer(*_HEAVY).first()
     if found is None:
         raise AttachmentNotFound
     return found
+
+
+def people_who_see(row: Attachment) -> set[UUID]:
+    """Return the ids of everybody who passes the gate for an attachment."""
+    people = {row.owner_id}
+    if row.conversation is not None:
+        people.add(row.conversation.owner_id)
+        takes_part = Participant.objects.filter(conversation_id=row.conversation_id)
+        people.update(takes_part.values_list("user_id", flat=True))
+    return people
 
 
 def list_attachments(

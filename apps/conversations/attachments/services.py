@@ -177,12 +177,17 @@ def _record(action: str, row: Attachment) -> None:
 
 
 def attach(
-    *, message: Message, owner_id: UUID, attachment_ids: Sequence[UUID]
+    *, message: Message, attachment_ids: Sequence[UUID], owner_id: UUID | None = None
 ) -> list[dict[str, object]]:
     """Bind uploaded files to a message that was just stored, inside the caller's transaction.
 
     Files that are still being read may be sent; refused ones may not. Binding them to the same
     message again changes nothing.
+
+    Args:
+        message: The stored message.
+        attachment_ids: In the order in which they are shown.
+        owner_id: Whose files they must be; None for the message's author.
 
     Returns:
         The message parts, in the order of `attachment_ids`, as JSON values of `AttachmentPart`.
@@ -193,7 +198,8 @@ def attach(
         AttachmentWasRefused: One was refused.
         AttachmentAlreadySent: One was sent with another message.
     """
-    rows = _sendable(owner_id=owner_id, attachment_ids=attachment_ids, message_id=message.pk)
+    owner = owner_id or message.author_id or message.conversation.owner_id
+    rows = _sendable(owner_id=owner, attachment_ids=attachment_ids, message_id=message.pk)
     Attachment.objects.filter(pk__in=[row.pk for row in rows]).update(
         message=message, conversation_id=message.conversation_id, updated_at=now()
     )
@@ -259,12 +265,12 @@ def copy_attachments(*, from_message_id: UUID, to_message: Message) -> list[dict
 
     Args:
         from_message_id: A message that the caller has let the actor through to.
-        to_message: The stored message that gets them; its conversation's owner owns the copies.
+        to_message: The stored message that gets them; its author owns the copies.
 
     Returns:
         The parts of the new message, in the order of the old one's uploads.
     """
-    owner_id = to_message.conversation.owner_id
+    owner_id = to_message.author_id or to_message.conversation.owner_id
     parts = []
     originals = Attachment.objects.select_for_update().filter(message_id=from_message_id)
     for row in originals.order_by("id"):
@@ -292,7 +298,9 @@ def delete_attachment(*, actor: Actor, attachment_id: UUID, permission: str) -> 
         PermissionDenied: The actor lacks the permission.
         AttachmentNotFound: It does not exist or belongs to somebody else.
     """
-    row = access_attachment(actor=actor, attachment_id=attachment_id, permission=permission)
+    row = access_attachment(
+        actor=actor, attachment_id=attachment_id, permission=permission, own=True
+    )
     _record("attachment.deleted", row)
     remove(Attachment.objects.filter(pk=row.pk))
 

@@ -79,9 +79,7 @@ class Desk:
         """Return the digests that the workspace stores."""
         root = self.files / str(self.tenant.id)
         return sorted(
-            path.name
-            for path in root.rglob("*")
-            if path.is_file() and "incoming" not in path.parts
+            path.name for path in root.rglob("*") if path.is_file() and "incoming" not in path.parts
         )
 
     def leftovers(self) -> list[Path]:

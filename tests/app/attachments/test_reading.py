@@ -85,7 +85,12 @@ def test_a_bad_file_is_refused_with_its_reason_and_nothing_is_kept(desk: Desk, n
         ("empty.txt", b"", "attachment_empty", 400),
         ("setup.exe", corpus.WINDOWS_PROGRAM, "attachment_executable", 415),
         ("holiday.jpg", corpus.LINUX_PROGRAM, "attachment_executable", 415),
-        ("old.doc", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "attachment_type_refused", 415),
+        (
+            "old.doc",
+            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600,
+            "attachment_type_refused",
+            415,
+        ),
         ("noise.bin", bytes(range(256)) * 4, "attachment_type_refused", 415),
         ("film.mp4", b"\0\0\0\x18ftypisom\0\0\0\0" + b"\0" * 50, "attachment_type_refused", 415),
     ],

@@ -88,9 +88,7 @@ def test_a_known_version_is_not_sent_again(desk: Desk) -> None:
     assert (answer.status_code, answer.content) == (304, b"")
 
 
-async def test_a_download_streams_under_the_real_server(
-    desk: Desk, settings: Settings
-) -> None:
+async def test_a_download_streams_under_the_real_server(desk: Desk, settings: Settings) -> None:
     from karen_site.asgi import application  # sets the web role; only where it is needed
 
     body = b"0123456789abcde\n" * 60_000
@@ -225,9 +223,9 @@ def test_a_name_is_kept_as_far_as_it_is_harmless(desk: Desk, offered: str, kept:
     answer = desk.client.post(
         "/api/v1/attachments",
         data=(
-            "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\""
+            '--b\r\nContent-Disposition: form-data; name="file"; filename="'
             + offered.replace("\\", "\\\\")
-            + "\"\r\n\r\nwords\r\n--b--\r\n"
+            + '"\r\n\r\nwords\r\n--b--\r\n'
         ).encode(),
         content_type="multipart/form-data; boundary=b",
     )
