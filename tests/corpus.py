@@ -13,8 +13,6 @@ import pypdf
 from PIL import ExifTags, Image
 from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 
-from apps.conversations.attachments.reading.scan import EICAR as EICAR
-
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 
 
@@ -138,7 +136,7 @@ def bomb(mebibytes: int = 100) -> bytes:
 
 
 def nested(depth: int) -> bytes:
-    """A ZIP in a ZIP in a ZIP…"""
+    """A ZIP in a ZIP, so many times."""
     inner = archive({"leaf.txt": b"leaf"})
     for _level in range(depth):
         inner = archive({"inner.zip": inner})
@@ -165,11 +163,11 @@ READABLE: Mapping[str, tuple[Callable[[], bytes], str, str, str]] = {
     "bare-wide.txt": (
         lambda: ("plain words " * 20).encode("utf-16-le"), "text/plain", "text", "plain words",
     ),
-    "marked.txt": (lambda: "\ufeffmarked".encode(), "text/plain", "text", "marked"),
+    "marked.txt": ("\ufeffmarked".encode, "text/plain", "text", "marked"),
     "read.md": (lambda: b"# Title\n\ntext", "text/markdown", "text", "# Title"),
     "code.py": (lambda: b"def f():\n    return 1\n", "text/plain", "text", "return 1"),
     "data.json": (lambda: b'{"answer": 42}', "application/json", "text", "42"),
-    "data.xml": (lambda: b"<?xml version='1.0'?><a>inside</a>", "application/xml", "text", "inside"),
+    "data.xml": (lambda: b"<?xml version='1.0'?><a>in it</a>", "application/xml", "text", "in it"),
     "page.html": (
         lambda: b"<!doctype html><html><head><title>T</title><style>p{}</style></head>"
         b"<body><p>Shown &amp; told</p><script>steal()</script></body></html>",

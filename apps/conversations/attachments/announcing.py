@@ -1,6 +1,5 @@
 """Telling people's clients that an attachment moved on."""
 
-from collections.abc import Sequence
 from uuid import UUID
 
 from django.db import transaction
@@ -26,5 +25,5 @@ def _announce_now(attachment_id: UUID) -> None:
     )
     if row is None:
         return
-    notices: Sequence[Notice] = [AttachmentChanged(attachment=as_json(attachment_view(row)))]
+    notices: list[Notice] = [AttachmentChanged(attachment=as_json(attachment_view(row)))]
     publish(dict.fromkeys(people_who_see(row), notices))

@@ -21,6 +21,7 @@ from apps.conversations.attachments.selectors import (
     stored_bytes,
 )
 from apps.conversations.attachments.sniffing import Sniffed, sniff
+from apps.conversations.contracts import AttachmentPart
 from apps.conversations.domain.attachment_states import (
     UNFINISHED,
     AttachmentKind,
@@ -32,7 +33,6 @@ from apps.conversations.selectors import require_owner
 from apps.core import ratelimit
 from apps.core.clock import now
 from apps.core.errors import InvalidInput, KarenError
-from apps.core.ids import new_id
 from apps.core.scope import Actor
 from apps.jobs import services as jobs
 
@@ -41,6 +41,10 @@ PROCESS_TASK = "conversations.process_attachment"
 # A file whose task the broker lost is enqueued again after this long.
 _QUEUED_TTL_S = 90.0
 _CLIENT_KEY = 64
+_COPIED = (
+    "source_digest", "digest", "thumbnail_digest", "vision_digest", "name", "media_type", "kind",
+    "size", "state", "problem", "text", "summary", "meta",
+)  # fmt: skip
 
 
 def upload(
@@ -179,10 +183,11 @@ def _record(action: str, row: Attachment) -> None:
 def attach(
     *, message: Message, attachment_ids: Sequence[UUID], owner_id: UUID | None = None
 ) -> list[dict[str, object]]:
-    """Bind uploaded files to a message that was just stored, inside the caller's transaction.
+    """Bind files to a message that was just stored, inside the caller's transaction.
 
-    Files that are still being read may be sent; refused ones may not. Binding them to the same
-    message again changes nothing.
+    Files that are still being read may be sent; refused ones may not. One that was sent before in
+    the same conversation is copied, so that an edited message keeps its files. Binding files to
+    the message that has them already changes nothing.
 
     Args:
         message: The stored message.
@@ -190,76 +195,62 @@ def attach(
         owner_id: Whose files they must be; None for the message's author.
 
     Returns:
-        The message parts, in the order of `attachment_ids`, as JSON values of `AttachmentPart`.
+        The message's parts, in that order, as JSON values of `AttachmentPart`.
 
     Raises:
         AttachmentsTooMany: More than one message may have.
         AttachmentNotFound: One does not exist or belongs to somebody else.
         AttachmentWasRefused: One was refused.
-        AttachmentAlreadySent: One was sent with another message.
+        AttachmentAlreadySent: One was sent in another conversation.
     """
     owner = owner_id or message.author_id or message.conversation.owner_id
-    rows = _sendable(owner_id=owner, attachment_ids=attachment_ids, message_id=message.pk)
-    Attachment.objects.filter(pk__in=[row.pk for row in rows]).update(
+    rows = _sendable(owner_id=owner, attachment_ids=attachment_ids, message=message)
+    fresh = [row.pk for row in rows if row.message_id is None]
+    Attachment.objects.filter(pk__in=fresh).update(
         message=message, conversation_id=message.conversation_id, updated_at=now()
     )
-    for row in rows:
-        announce(row.pk)
-    return [part_of(row) for row in rows]
-
-
-def parts_for(*, owner_id: UUID, attachment_ids: Sequence[UUID]) -> list[dict[str, object]]:
-    """Return the parts that `attach` will return, with its checks, before the message is stored.
-
-    Locks the rows until the caller's transaction ends.
-
-    Raises:
-        KarenError: As `attach`.
-    """
-    rows = _sendable(owner_id=owner_id, attachment_ids=attachment_ids, message_id=None)
-    return [part_of(row) for row in rows]
+    for attachment_id in fresh:
+        announce(attachment_id)
+    return [
+        part_of(_copy(row, message) if row.message_id not in {None, message.pk} else row)
+        for row in rows
+    ]
 
 
 def part_of(row: Attachment) -> dict[str, object]:
     """Return the message part of an attachment, as JSON values of `AttachmentPart`."""
-    return {
-        "type": "attachment",
-        "attachment_id": str(row.pk),
-        "name": row.name,
-        "media_type": row.media_type,
-        "size": row.size,
-    }
+    part = AttachmentPart(
+        attachment_id=row.pk, name=row.name, media_type=row.media_type, size=row.size
+    )
+    return part.model_dump(mode="json")
 
 
 def _sendable(
-    *, owner_id: UUID, attachment_ids: Sequence[UUID], message_id: UUID | None
+    *, owner_id: UUID, attachment_ids: Sequence[UUID], message: Message
 ) -> list[Attachment]:
     wanted = list(dict.fromkeys(attachment_ids))
     limit = settings.ATTACHMENTS_PER_MESSAGE
     if len(wanted) > limit:
         raise errors.AttachmentsTooMany(limit=limit, count=len(wanted))
-    if not wanted:
-        return []
     locked: QuerySet[Attachment] = (
         Attachment.objects.select_for_update()
         .filter(pk__in=wanted, owner_id=owner_id)
-        .defer("text")
         .order_by("pk")  # one order for everybody: no deadlocks
     )
-    by_id = {row.pk: row for row in locked}
+    by_id = {row.pk: row for row in locked} if wanted else {}
     if len(by_id) < len(wanted):
         raise errors.AttachmentNotFound
     rows = [by_id[attachment_id] for attachment_id in wanted]
     for row in rows:
         if row.state == AttachmentState.REFUSED:
             raise errors.AttachmentWasRefused(str((row.problem or {}).get("type", "")) or None)
-        if row.message_id is not None and row.message_id != message_id:
+        if row.message_id is not None and row.conversation_id != message.conversation_id:
             raise errors.AttachmentAlreadySent
     return rows
 
 
 def copy_attachments(*, from_message_id: UUID, to_message: Message) -> list[dict[str, object]]:
-    """Give another message the same files, inside the caller's transaction: edits, branches, forks.
+    """Give another message the same files, inside the caller's transaction: branches, forks.
 
     The bytes are shared; each row keeps them alive for itself.
 
@@ -270,22 +261,23 @@ def copy_attachments(*, from_message_id: UUID, to_message: Message) -> list[dict
     Returns:
         The parts of the new message, in the order of the old one's uploads.
     """
-    owner_id = to_message.author_id or to_message.conversation.owner_id
-    parts = []
     originals = Attachment.objects.select_for_update().filter(message_id=from_message_id)
-    for row in originals.order_by("id"):
-        row.pk = new_id()
-        row.owner_id = owner_id
-        row.conversation_id = to_message.conversation_id
-        row.message = to_message
-        row.client_key = ""
-        row.attempt = 0
-        row.created_at = row.updated_at = now()
-        row.save(force_insert=True)
-        if row.state in UNFINISHED:
-            enqueue(row)
-        parts.append(part_of(row))
-    return parts
+    return [part_of(_copy(row, to_message)) for row in originals.order_by("id")]
+
+
+def _copy(row: Attachment, message: Message) -> Attachment:
+    """Store a second row for the same bytes; `row` is locked, so they stay until the commit."""
+    copied = Attachment(
+        owner_id=message.author_id or message.conversation.owner_id,
+        conversation_id=message.conversation_id,
+        message=message,
+        **{name: getattr(row, name) for name in _COPIED},
+    )
+    copied.save(force_insert=True)
+    if copied.state in UNFINISHED:
+        enqueue(copied)
+    announce(copied.pk)
+    return copied
 
 
 @transaction.atomic(durable=True)

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from pytest_django.fixtures import Settings
 
+from apps.conversations.attachments.reading.scan import EICAR
 from tests import corpus
 from tests.app.attachments.conftest import Desk
 
@@ -26,6 +27,7 @@ def test_a_good_file_becomes_ready_with_its_text(desk: Desk, name: str) -> None:
 
 _ZERO_PAGES = corpus.pdf()
 _DOCUMENT = corpus.word("x")
+_OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600
 
 REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "locked.pdf": (lambda: corpus.pdf("secret", password="hunter2"), "attachment_encrypted"),
@@ -33,11 +35,11 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "rubbish.pdf": (lambda: b"%PDF-1.7\n" + b"rubbish " * 50, "attachment_broken"),
     "pageless.pdf": (lambda: _ZERO_PAGES, "attachment_broken"),
     "blank.txt": (lambda: b" \n\t\n ", "attachment_empty"),
-    "eicar.txt": (lambda: corpus.EICAR, "attachment_infected"),
-    "late.txt": (lambda: b"x" * 300_000 + corpus.EICAR + b"tail", "attachment_infected"),
-    "virus.zip": (lambda: corpus.archive({"a/b.com": corpus.EICAR}), "attachment_infected"),
+    "eicar.txt": (lambda: EICAR, "attachment_infected"),
+    "late.txt": (lambda: b"x" * 300_000 + EICAR + b"tail", "attachment_infected"),
+    "virus.zip": (lambda: corpus.archive({"a/b.com": EICAR}), "attachment_infected"),
     "deep-virus.zip": (
-        lambda: corpus.archive({"in.zip": corpus.archive({"b": corpus.EICAR})}),
+        lambda: corpus.archive({"in.zip": corpus.archive({"b": EICAR})}),
         "attachment_infected",
     ),
     "program.zip": (
@@ -85,12 +87,7 @@ def test_a_bad_file_is_refused_with_its_reason_and_nothing_is_kept(desk: Desk, n
         ("empty.txt", b"", "attachment_empty", 400),
         ("setup.exe", corpus.WINDOWS_PROGRAM, "attachment_executable", 415),
         ("holiday.jpg", corpus.LINUX_PROGRAM, "attachment_executable", 415),
-        (
-            "old.doc",
-            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600,
-            "attachment_type_refused",
-            415,
-        ),
+        ("old.doc", _OLD_OFFICE, "attachment_type_refused", 415),
         ("noise.bin", bytes(range(256)) * 4, "attachment_type_refused", 415),
         ("film.mp4", b"\0\0\0\x18ftypisom\0\0\0\0" + b"\0" * 50, "attachment_type_refused", 415),
     ],

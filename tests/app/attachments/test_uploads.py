@@ -101,7 +101,7 @@ async def test_a_download_streams_under_the_real_server(desk: Desk, settings: Se
     ]
     path = f"/api/v1/attachments/{found['id']}/content"
     server = HttpCommunicator(application, "GET", path, headers=headers)
-    await server.send_request()
+    await server.send_input({"type": "http.request", "body": b""})
     start = await server.receive_output(timeout=20)
     pieces = [await server.receive_output(timeout=20)]
     while pieces[-1].get("more_body"):
