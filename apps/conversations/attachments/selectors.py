@@ -78,7 +78,7 @@ def people_who_see(row: Attachment) -> set[UUID]:
     people = {row.owner_id}
     if row.conversation is not None:
         people.add(row.conversation.owner_id)
-        takes_part = Participant.objects.filter(conversation_id=row.conversation_id)
+        takes_part = Participant.objects.filter(conversation=row.conversation)
         people.update(takes_part.values_list("user_id", flat=True))
     return people
 

@@ -69,7 +69,7 @@ class Desk:
         return answer
 
     def body(self, attachment_id: str, what: str = "content") -> bytes:
-        answer = self.client.get(f"/api/v1/attachments/{attachment_id}/{what}")
+        answer: Any = self.client.get(f"/api/v1/attachments/{attachment_id}/{what}")
         assert answer.status_code == 200, answer.content
         body = b"".join(answer.streaming_content)
         answer.close()

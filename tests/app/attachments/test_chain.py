@@ -16,6 +16,7 @@ from uuid import UUID
 import pytest
 from prometheus_client import REGISTRY
 from pytest_django.fixtures import Settings
+from typing_extensions import override
 
 from apps.conversations.attachments import blobs, chain, hooks, process, sweeping
 from apps.conversations.attachments.errors import AttachmentBroken
@@ -141,7 +142,8 @@ def test_a_file_deleted_while_it_is_read_leaves_nothing(
     )
     desk.run(uploaded["id"])
 
-    assert desk.blobs() == desk.leftovers() == []
+    assert desk.blobs() == []
+    assert desk.leftovers() == []
 
 
 def test_a_hook_of_others_joins_the_chain_and_may_refuse(
@@ -266,6 +268,7 @@ class _Daemon(socketserver.ThreadingTCPServer):
 
 
 class _Clamd(socketserver.StreamRequestHandler):
+    @override
     def handle(self) -> None:
         daemon = self.server
         assert isinstance(daemon, _Daemon)

@@ -77,7 +77,8 @@ def test_a_bad_file_is_refused_with_its_reason_and_nothing_is_kept(desk: Desk, n
     assert found["problem"]["type"] == code
     assert found["problem"]["message"]
     assert found["size"] == 0
-    assert desk.blobs() == desk.leftovers() == []
+    assert desk.blobs() == []
+    assert desk.leftovers() == []
     assert desk.content(found["id"]).status_code == 404
 
 
@@ -98,7 +99,8 @@ def test_what_is_plainly_wrong_is_refused_at_the_door(
     answer = desk.send(name, body)
 
     assert (answer.status_code, answer.json()["error"]["type"]) == (status, code)
-    assert desk.blobs() == desk.leftovers() == []
+    assert desk.blobs() == []
+    assert desk.leftovers() == []
 
 
 def test_the_content_wins_over_the_name_and_the_file_says_so(desk: Desk) -> None:

@@ -177,7 +177,8 @@ def test_a_file_that_is_too_large_is_refused_while_it_arrives(
         error = answer.json()["error"]
         assert (answer.status_code, error["type"]) == (413, "attachment_too_large")
         assert error["details"]["limit_bytes"] == 1000
-    assert desk.leftovers() == desk.blobs() == []
+    assert desk.blobs() == []
+    assert desk.leftovers() == []
 
 
 def test_a_kind_may_have_a_smaller_limit(desk: Desk, settings: Settings) -> None:
@@ -249,7 +250,8 @@ def test_a_request_without_exactly_one_file_says_so(desk: Desk) -> None:
         assert (answer.status_code, answer.json()["error"]["type"]) == (400, "attachment_missing")
     assert not_a_form.status_code == 415
     assert (broken.status_code, broken.json()["error"]["type"]) == (400, "invalid_input")
-    assert desk.leftovers() == desk.blobs() == []
+    assert desk.blobs() == []
+    assert desk.leftovers() == []
 
 
 def test_a_file_whose_connection_breaks_leaves_nothing_behind(desk: Desk) -> None:
