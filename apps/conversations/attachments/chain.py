@@ -1,5 +1,7 @@
 """Running the hooks over one file: claimed by attempt, taken over when a worker dies."""
 
+import os
+import threading
 import time
 from dataclasses import replace
 from typing import Any
@@ -32,6 +34,8 @@ from apps.jobs.leases import LEASE_TTL_S, kept_alive, new_owner
 
 logger = get_logger(__name__)
 
+_places = threading.BoundedSemaphore(max(1, os.cpu_count() or 1))
+_BUSY_S = 1.0
 _LATER_S = 15.0  # first pause when a scanner is away; doubled each time
 
 # Which column holds the digest of a derived file.
@@ -54,6 +58,25 @@ def process(*, attachment_id: UUID, attempt: int) -> None:
         attempt: How many attempts there were when this one was enqueued: of two deliveries of one
             task, only the first finds it so.
     """
+    # Readers take a core and much memory each, and chat answers run in this process too: what
+    # finds no place does not hold a thread, it comes back in a moment.
+    if not _places.acquire(blocking=False):
+        _come_back(attachment_id, attempt)
+        return
+    try:
+        _process(attachment_id, attempt)
+    finally:
+        _places.release()
+
+
+@transaction.atomic(durable=True)
+def _come_back(attachment_id: UUID, attempt: int) -> None:
+    waiting = Attachment.objects.filter(pk=attachment_id, attempt=attempt, state__in=UNFINISHED)
+    if waiting.exists():
+        jobs.hold_lease(kind=LEASE_KIND, key=attachment_id, owner="busy", ttl_s=_BUSY_S)
+
+
+def _process(attachment_id: UUID, attempt: int) -> None:
     owner = new_owner()
     row = _claim(attachment_id, attempt, owner)
     if row is None:

@@ -75,6 +75,25 @@ def test_a_task_delivered_twice_runs_once(desk: Desk) -> None:
         assert _attempt_of(uploaded["id"]) == 1
 
 
+def test_a_file_that_finds_no_place_comes_back_without_losing_an_attempt(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = threading.BoundedSemaphore(1)
+    monkeypatch.setattr(chain, "_places", places)
+    uploaded = desk.upload("a.txt", b"words")
+
+    with places:
+        desk.run(uploaded["id"])
+    assert desk.look(uploaded["id"])["state"] == "uploaded"
+    _let_leases_run_out()
+    assert reap_leases() == 1
+    desk.run(uploaded["id"])
+
+    assert desk.look(uploaded["id"])["state"] == "ready"
+    with _inside(desk):
+        assert _attempt_of(uploaded["id"]) == 1
+
+
 def test_a_file_whose_worker_died_is_taken_up_again(desk: Desk) -> None:
     uploaded = desk.upload("a.txt", b"words")
     with _inside(desk):

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -177,6 +178,36 @@ def test_a_file_that_is_too_large_is_refused_while_it_arrives(
         error = answer.json()["error"]
         assert (answer.status_code, error["type"]) == (413, "attachment_too_large")
         assert error["details"]["limit_bytes"] == 1000
+    assert desk.blobs() == []
+    assert desk.leftovers() == []
+
+
+def test_a_browser_needs_its_token_and_learns_the_limit_all_the_same(
+    desk: Desk, settings: Settings
+) -> None:
+    settings.ATTACHMENT_MAX_BYTES = 1000
+    browser = Client(HTTP_HOST=f"{desk.tenant.slug}.localhost", enforce_csrf_checks=True)
+    browser.cookies = desk.client.cookies
+    token = "a" * 32
+    browser.cookies[settings.CSRF_COOKIE_NAME] = token
+
+    def send(body: bytes, **headers: str) -> Any:
+        file = SimpleUploadedFile("a.txt", body)
+        return browser.post("/api/v1/attachments", {"file": file}, **headers)  # type: ignore[arg-type]  # headers as given
+
+    assert send(b"words").status_code == 403
+    assert send(b"words", HTTP_X_CSRFTOKEN=token).status_code == 201
+    assert send(b"x" * 1001, HTTP_X_CSRFTOKEN=token).status_code == 413
+    assert send(b"x" * 99_000, HTTP_X_CSRFTOKEN=token).status_code == 413
+    assert desk.leftovers() == []
+
+
+def test_a_visitor_is_sent_away_before_anything_is_stored(desk: Desk) -> None:
+    stranger = Client(HTTP_HOST=f"{desk.tenant.slug}.localhost")
+
+    answer = stranger.post("/api/v1/attachments", {"file": SimpleUploadedFile("a.txt", b"words")})
+
+    assert answer.status_code == 401
     assert desk.blobs() == []
     assert desk.leftovers() == []
 

@@ -29,6 +29,7 @@ def read_docx(file: BinaryIO, options: Options) -> Report:
     except (OpcError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise Unreadable(BROKEN, reason=type(error).__name__) from None
     lines: list[str] = []
+    notes: list[str] = []
     paragraphs = tables = size = 0
     for block in document.iter_inner_content():
         if isinstance(block, Table):
@@ -39,10 +40,10 @@ def read_docx(file: BinaryIO, options: Options) -> Report:
             found = [_paragraph(block.text, block.style.name if block.style else "")]
         lines += found
         size += sum(map(len, found))
-        if size > options.characters:
+        if size > options.characters or options.late():
+            notes.append("text_cut")
             break
     text = "\n".join(line for line in lines if line)
-    notes = ["text_cut"] if size > options.characters else []
     return Report(
         text=text,
         meta={"paragraphs": paragraphs, "tables": tables},
@@ -87,7 +88,7 @@ def read_xlsx(file: BinaryIO, options: Options) -> Report:
             line = "\t".join(map(_value, row)).rstrip("\t")
             if not line:
                 continue
-            if rows >= ROWS or size > options.characters:
+            if rows >= ROWS or size > options.characters or options.late():
                 cut = True
                 break
             lines.append(line)

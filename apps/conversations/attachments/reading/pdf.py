@@ -50,6 +50,9 @@ def _pages(reader: PdfReader, report: Report, options: Options) -> tuple[list[st
     read: list[str] = []
     size, found, broken = 0, False, []
     for number, page in enumerate(reader.pages[:PAGES], start=1):
+        if options.late():
+            report.notes.append("pages_cut")
+            break
         try:
             text = page.extract_text().strip()
         except (PyPdfError, KeyError, ValueError, TypeError, AttributeError, IndexError):

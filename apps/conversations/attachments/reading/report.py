@@ -1,12 +1,15 @@
 """What the reading process tells its parent."""
 
 import json
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 REPORT = "report.json"
 REPORT_BYTES = 64 * 2**20
+
+_ENOUGH = 0.7
 
 # What may be wrong with a file: the parent turns each into its error.
 ENCRYPTED = "encrypted"
@@ -46,6 +49,10 @@ class Options:
     cpu_s: int = 60
     characters: int = 400_000
     unpacked_bytes: int = 512 * 2**20
+
+    def late(self) -> bool:
+        """Say whether most of the processor time is used: better a part than nothing."""
+        return time.process_time() > self.cpu_s * _ENOUGH
 
 
 @dataclass(slots=True, kw_only=True)
