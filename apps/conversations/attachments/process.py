@@ -102,6 +102,7 @@ def _environment(folder: Path) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "TMPDIR": str(folder),
         "HOME": str(folder),
+        "OPENPYXL_LXML": "False",  # so that it reads through defusedxml
         # Threads that nobody needs reserve address space that counts against the limit.
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",

@@ -90,14 +90,23 @@ def list_attachments(
     conversation_id: UUID | None = None,
     unsent: bool = False,
 ) -> QuerySet[Attachment]:
-    """Return the actor's attachments, newest first; of one conversation, or only unsent ones.
+    """Return the actor's attachments, newest first.
+
+    Args:
+        actor: Who asks.
+        permission: What the edge demands.
+        conversation_id: Instead, everybody's in one conversation that the actor sees.
+        unsent: Only those that were not sent yet.
 
     Raises:
         PermissionDenied: The actor lacks the permission.
     """
-    rows = Attachment.objects.filter(owner_id=require_owner(actor, permission))
-    if conversation_id is not None:
-        rows = rows.filter(conversation_id=conversation_id)
+    user_id = require_owner(actor, permission)
+    if conversation_id is None:
+        rows = Attachment.objects.filter(owner_id=user_id)
+    else:
+        seen = Conversation.objects.filter(visible_to(user_id), pk=conversation_id)
+        rows = Attachment.objects.filter(conversation__in=seen)
     if unsent:
         rows = rows.filter(message__isnull=True)
     return rows.defer(*_HEAVY)

@@ -106,7 +106,8 @@ class FolderStore(BlobStore):
             os.fsync(complete.fileno())
         source.chmod(0o600)
         source.replace(target)
-        _sync_folder(target.parent)
+        for folder in (target.parent, target.parent.parent, target.parent.parent.parent):
+            _sync_folder(folder)  # the folders may be as new as the file
         return True
 
     @override

@@ -26,6 +26,7 @@ def test_a_good_file_becomes_ready_with_its_text(desk: Desk, name: str) -> None:
 
 
 _ZERO_PAGES = corpus.pdf()
+_LAUGHS = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]><x>&b;</x>'
 _DOCUMENT = corpus.word("x")
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600
 
@@ -61,6 +62,10 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "hollow.docx": (lambda: corpus.archive({"word/document.xml": b"<x/>"}), "attachment_broken"),
     "hollow.xlsx": (lambda: corpus.archive({"xl/workbook.xml": b"<x/>"}), "attachment_broken"),
     "cut.docx": (lambda: _DOCUMENT[: len(_DOCUMENT) - 40], "attachment_broken"),
+    "laughing.xlsx": (
+        lambda: corpus.archive({"[Content_Types].xml": _LAUGHS, "xl/workbook.xml": _LAUGHS}),
+        "attachment_broken",
+    ),
     "giant.png": (corpus.giant_picture, "attachment_unsafe"),
     "cut.jpg": (lambda: corpus.picture(400, 400)[:300], "attachment_broken"),
     "rubbish.gif": (lambda: b"GIF89a" + b"\xff" * 50, "attachment_broken"),

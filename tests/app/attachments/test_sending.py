@@ -132,6 +132,9 @@ def test_whoever_takes_part_sees_the_files_of_a_conversation_and_cannot_delete_t
 
     _attach(desk, message, found["id"])
 
+    listed = bea.client.get(f"/api/v1/attachments?conversation_id={message.conversation_id}")
+    assert [row["id"] for row in listed.json()["results"]] == [found["id"]]
+    assert bea.client.get("/api/v1/attachments").json()["results"] == []
     assert bea.body(found["id"]) == b"words"
     assert bea.client.delete(f"/api/v1/attachments/{found['id']}").status_code == 404
 
