@@ -1,5 +1,6 @@
 """REST for attachments: upload, look at, download, delete."""
 
+import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, BinaryIO
 from uuid import UUID
@@ -36,6 +37,7 @@ from apps.core.schema import PAGE_PARAMETERS, page_of
 from apps.core.scope import Actor, current_actor
 
 _CHUNK = 256 * 1024
+_RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
 _POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
 
@@ -220,11 +222,20 @@ def _served(request: Request, stored: StoredFile, *, inline: bool) -> HttpRespon
     if request.headers.get("If-None-Match") == tag:
         stored.file.close()
         return HttpResponseNotModified()
-    plain = request._request  # DRF has no accessor
-    chunks = _async_chunks if isinstance(plain, ASGIRequest) else _chunks
-    response = StreamingHttpResponse(chunks(stored.file), content_type=stored.media_type)
+    first, last = _span(request, stored.size) or (0, stored.size - 1)
+    stored.file.seek(first)
+    whole = last - first + 1 == stored.size
+    chunks = _async_chunks if isinstance(request._request, ASGIRequest) else _chunks
+    response = StreamingHttpResponse(
+        chunks(stored.file, last - first + 1),
+        content_type=stored.media_type,
+        status=status.HTTP_200_OK if whole else status.HTTP_206_PARTIAL_CONTENT,
+    )
     response._resource_closers.append(stored.file.close)  # type: ignore[attr-defined]  # Django's own way
-    response.headers["Content-Length"] = str(stored.size)
+    if not whole:
+        response.headers["Content-Range"] = f"bytes {first}-{last}/{stored.size}"
+    response.headers["Accept-Ranges"] = "bytes"
+    response.headers["Content-Length"] = str(last - first + 1)
     response.headers["Content-Disposition"] = (
         content_disposition_header(not inline, stored.name) or "attachment"
     )
@@ -236,13 +247,27 @@ def _served(request: Request, stored: StoredFile, *, inline: bool) -> HttpRespon
     return response
 
 
-def _chunks(file: BinaryIO) -> Iterator[bytes]:
-    while chunk := file.read(_CHUNK):
+def _span(request: Request, size: int) -> tuple[int, int] | None:
+    """Return the first and last byte that are wanted; None for all (RFC 9110 lets us ignore)."""
+    wanted = _RANGE.fullmatch(request.headers.get("Range", ""))
+    if wanted is None or not any(wanted.groups()):
+        return None
+    start, end = wanted.groups()
+    first, last = int(start or 0), min(int(end or size), size - 1)
+    if not start:  # the last so many bytes
+        first, last = max(size - int(end), 0), size - 1
+    return (first, last) if first <= last else None
+
+
+def _chunks(file: BinaryIO, size: int) -> Iterator[bytes]:
+    while chunk := file.read(min(_CHUNK, size)):
+        size -= len(chunk)
         yield chunk
 
 
-async def _async_chunks(file: BinaryIO) -> AsyncIterator[bytes]:
+async def _async_chunks(file: BinaryIO, size: int) -> AsyncIterator[bytes]:
     # Django would read a plain iterator to its end before the first byte leaves.
     read = sync_to_async(file.read, thread_sensitive=False)
-    while chunk := await read(_CHUNK):
+    while chunk := await read(min(_CHUNK, size)):
+        size -= len(chunk)
         yield chunk

@@ -89,6 +89,31 @@ def test_a_known_version_is_not_sent_again(desk: Desk) -> None:
     assert (answer.status_code, answer.content) == (304, b"")
 
 
+@pytest.mark.parametrize(
+    "wanted,status,body",
+    [
+        ("bytes=2-4", 206, b"234"),
+        ("bytes=7-", 206, b"789"),
+        ("bytes=-2", 206, b"89"),
+        ("bytes=8-99", 206, b"89"),
+        ("bytes=-99", 200, b"0123456789"),
+        ("bytes=12-", 200, b"0123456789"),
+        ("bytes=5-2", 200, b"0123456789"),
+        ("bytes=-0", 200, b"0123456789"),
+        ("bytes=-", 200, b"0123456789"),
+        ("lines=1-2", 200, b"0123456789"),
+    ],
+)
+def test_a_player_may_ask_for_a_part(desk: Desk, wanted: str, status: int, body: bytes) -> None:
+    found = desk.read("a.txt", b"0123456789")
+
+    answer: Any = desk.client.get(f"/api/v1/attachments/{found['id']}/content", HTTP_RANGE=wanted)
+
+    assert (answer.status_code, b"".join(answer.streaming_content)) == (status, body)
+    assert answer.headers["Content-Length"] == str(len(body))
+    answer.close()
+
+
 async def test_a_download_streams_under_the_real_server(desk: Desk, settings: Settings) -> None:
     from karen_site.asgi import application  # sets the web role; only where it is needed
 
