@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.conversations.api import attachments, views
+from apps.conversations.api import attachments, streaming, views
 
 urlpatterns = [
     path("conversations", views.ConversationsView.as_view(), name="conversations"),
@@ -44,5 +44,6 @@ urlpatterns = [
         attachments.AttachmentThumbnailView.as_view(),
         name="attachment-thumbnail",
     ),
+    path("turns/<uuid:turn_id>/events", streaming.turn_events, name="turn-events"),
     path("models", views.ModelsView.as_view(), name="models"),
 ]
