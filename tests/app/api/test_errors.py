@@ -31,6 +31,11 @@ _ARGUMENTS: dict[str, object] = {
     "retry_after_s": 2.0,
     "problem": "reserved",
     "model": "no/such",
+    "count": 11,
+    "used_bytes": 9,
+    "media_type": "application/x-odd",
+    "reason": "ratio",
+    "signature": "Eicar",
 }
 
 
