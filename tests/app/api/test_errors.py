@@ -36,6 +36,11 @@ _ARGUMENTS: dict[str, object] = {
     "model": "no/such",
     "param": "n",
     "text": "It must be 1.",
+    "count": 11,
+    "used_bytes": 9,
+    "media_type": "application/x-odd",
+    "reason": "ratio",
+    "signature": "Eicar",
 }
 
 
