@@ -122,3 +122,16 @@ class AnswerTimedOut(KarenError):
     def message(self) -> str:
         """Ask to send again."""
         return _("The answer took too long and was stopped. Please try again.")
+
+
+class SearchUnavailable(KarenError):
+    """Neither words nor meanings can be searched now."""
+
+    code = "search_unavailable"
+    status = 503
+    retryable = True
+
+    @override
+    def message(self) -> str:
+        """Ask to try again."""
+        return _("Search is not available right now. Try again shortly.")

@@ -180,6 +180,7 @@ _WORKSPACE = (
     ),
     _api("me"),
     _api("models"),
+    _api("search", path="/api/v1/search?q=hello"),
     _api("conversations"),
     _api("conversations", method="POST", success=(201,)),
     _api(_CONVERSATION, path=_ONE),

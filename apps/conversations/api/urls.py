@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.conversations.api import views
+from apps.conversations.api import search, views
 
 urlpatterns = [
     path("conversations", views.ConversationsView.as_view(), name="conversations"),
@@ -19,5 +19,6 @@ urlpatterns = [
     path("turns", views.TurnsView.as_view(), name="turns"),
     path("turns/<uuid:turn_id>", views.TurnView.as_view(), name="turn"),
     path("turns/<uuid:turn_id>/cancel", views.CancelTurnView.as_view(), name="turn-cancel"),
+    path("search", search.SearchView.as_view(), name="search"),
     path("models", views.ModelsView.as_view(), name="models"),
 ]

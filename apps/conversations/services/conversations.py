@@ -9,6 +9,7 @@ from apps.conversations.contracts import CancelledEvent, ConversationView
 from apps.conversations.domain.states import ACTIVE
 from apps.conversations.models.conversations import Conversation
 from apps.conversations.models.turns import Turn
+from apps.conversations.search.outbox import note_changed, note_removing
 from apps.conversations.selectors import access_conversation, conversation_view, require_owner
 from apps.conversations.stream import append_event, request_cancel
 from apps.core.clock import now
@@ -61,6 +62,7 @@ def rename_conversation(
     conversation.updated_at = now()
     conversation.save(update_fields=["title", "updated_at"])
     record_change("conversation.renamed", conversation, old_title=old)
+    note_changed(conversation.pk)
     return conversation_view(conversation)
 
 
@@ -77,6 +79,7 @@ def delete_conversation(*, actor: Actor, conversation_id: UUID, permission: str)
     )
     record_change("conversation.deleted", conversation)
     active = Turn.objects.filter(conversation=conversation, state__in=ACTIVE).first()
+    note_removing(conversation.pk)
     conversation.delete()
     if active is not None:
         cancelled = CancelledEvent(attempt=active.attempt, message_id=active.answer_id)

@@ -32,6 +32,7 @@ from apps.conversations.errors import AttemptsExhausted
 from apps.conversations.models.conversations import Conversation
 from apps.conversations.models.messages import Message
 from apps.conversations.models.turns import Turn
+from apps.conversations.search.outbox import note_changed
 from apps.conversations.selectors import access_turn, list_branch, turn_view
 from apps.conversations.stream import append_event, has_terminal_event, request_cancel
 from apps.core import scope
@@ -152,6 +153,7 @@ def finish_turn(*, claimed: ClaimedTurn, outcome: TurnOutcome) -> bool:
             parts=_text_parts(outcome.text), status=answer_status(outcome.state)
         )
         Conversation.objects.filter(pk=claimed.conversation_id).update(updated_at=now())
+        note_changed(claimed.conversation_id)
     # The lease outlives the event: if it cannot be written now, the reaper writes it.
     if announce_end(Turn.objects.get(pk=claimed.turn_id)):
         jobs.release_lease(kind=LEASE_KIND, key=claimed.turn_id, owner=claimed.owner)
@@ -220,6 +222,7 @@ def _end_without_worker(
     turn.error = error_body(error) if error else None
     turn.save(update_fields=["state", "finished_at", "error"])
     Message.objects.filter(pk=turn.answer_id).update(status=answer_status(state))
+    note_changed(turn.conversation_id)
     # Until the event is in the log, the reaper looks again; it drops the lease when it is.
     jobs.hold_lease(kind=LEASE_KIND, key=turn.pk, owner="announce", ttl_s=_ANNOUNCE_TTL_S)
     transaction.on_commit(lambda: _announce_and_release(turn))
