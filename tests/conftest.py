@@ -9,4 +9,5 @@ pytest_plugins = [
     "tests.fixtures.people",
     "tests.fixtures.work",
     "tests.fixtures.budgets",
+    "tests.fixtures.elastic",
 ]

@@ -20,7 +20,7 @@ from websockets.exceptions import WebSocketException
 from tests.bench.processes import ROOT, karen_environment
 from tests.bench.rows import BenchError, Figure, Row, disturbance, table, write_rows
 
-SUITES = ("core", "chat", "local")  # in this order: the first needs an empty database
+SUITES = ("core", "chat", "local", "search")  # in this order: the first needs an empty database
 
 
 class Suite(Protocol):

@@ -87,8 +87,7 @@ pause = _Pause()
 
 @cache
 def _client(url: str) -> "Elasticsearch":
-    # lint: allow function-import: an optional part; loading it costs each process 15 MB
-    from elasticsearch import Elasticsearch
+    from elasticsearch import Elasticsearch  # an optional part that costs each process 15 MB
 
     # One attempt: a search has PostgreSQL to fall back on, a task its next run.
     return Elasticsearch(url.split(","), max_retries=0, retry_on_timeout=False)
@@ -96,8 +95,7 @@ def _client(url: str) -> "Elasticsearch":
 
 @contextmanager
 def _asking(timeout_s: float) -> "Iterator[Elasticsearch]":
-    # lint: allow function-import: as above
-    from elasticsearch import ApiError, SerializationError, TransportError
+    from elasticsearch import ApiError, SerializationError, TransportError  # as above
 
     try:
         yield _client(settings.ELASTICSEARCH_URL).options(request_timeout=timeout_s)

@@ -198,9 +198,11 @@ def _write(entries: Sequence[_Entry]) -> None:
     with connection.cursor() as cursor:
         cursor.executemany(_WRITE, [entry.values() for entry in entries])
     MessageVector.objects.filter(pk__in=ids).delete()  # of the text before
-    words = sorted({word for entry in entries for word in entry.words if may_be_misspelled(word)})
+    occurring = {word for entry in entries for word in entry.words}
+    words = sorted(word for word in occurring if may_be_misspelled(word))
+    known = set(SearchWord.objects.filter(pk__in=words).values_list("pk", flat=True))
     SearchWord.objects.bulk_create(
-        [SearchWord(word=word, keys=spelling_keys(word)) for word in words],
+        [SearchWord(word=word, keys=spelling_keys(word)) for word in words if word not in known],
         ignore_conflicts=True,
         batch_size=1_000,
     )
