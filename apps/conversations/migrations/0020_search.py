@@ -10,7 +10,7 @@ import apps.core.clock
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("conversations", "0001_initial"),
+        ("conversations", "0002_branching_queued_and_shared_chat"),
     ]
 
     operations = [

@@ -40,7 +40,7 @@ from apps.providers.errors import NoModelAvailable
 logger = get_logger(__name__)
 
 TEXT_MAX = 100_000  # characters of one message that are indexed
-FILE_PARTS = frozenset({"attachment", "file", "image", "audio"})
+FILE_PART = "attachment"
 _ROLES = (Role.USER.value, Role.ASSISTANT.value)
 _BATCH = 200
 _EMBED_BATCH = 64
@@ -95,11 +95,7 @@ class _Entry:
 
 def searchable_text(message: Message) -> str:
     """Return what of a message can be found: its text and the names of its files."""
-    names = [
-        str(part.get("name") or part.get("filename") or "")
-        for part in message.parts
-        if part.get("type") in FILE_PARTS
-    ]
+    names = [str(part.get("name", "")) for part in message.parts if part.get("type") == FILE_PART]
     return "\n".join(filter(None, [message.text, *names]))[:TEXT_MAX]
 
 
@@ -170,12 +166,18 @@ def _message_entry(conversation: Conversation, message: Message) -> _Entry:
         message_id=message.pk,
         role=message.role,
         model=message.model,
-        author_id=conversation.owner_id if message.role == Role.USER else None,
-        has_file=any(part.get("type") in FILE_PARTS for part in message.parts),
+        author_id=_author_of(conversation, message),
+        has_file=any(part.get("type") == FILE_PART for part in message.parts),
         created_at=message.created_at,
         fingerprint=str(getattr(message, "fingerprint", "")),
         words=_cut(searchable_text(message)),
     )
+
+
+def _author_of(conversation: Conversation, message: Message) -> UUID | None:
+    if message.author_id is None and message.role == Role.USER:
+        return conversation.owner_id  # written before messages knew their authors
+    return message.author_id
 
 
 def _title_entry(conversation: Conversation) -> _Entry:

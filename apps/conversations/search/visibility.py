@@ -6,13 +6,13 @@ from django.db.models import QuerySet
 
 from apps.conversations.models.conversations import Conversation
 from apps.conversations.permissions import CHAT
-from apps.conversations.selectors import require_owner
+from apps.conversations.selectors import require_owner, visible_to
 from apps.core.scope import Actor
 
 
 def searchable_conversations() -> QuerySet[Conversation]:
     """Return the conversations that may be indexed at all."""
-    return Conversation.objects.order_by()
+    return Conversation.objects.filter(temporary=False).order_by()
 
 
 def visible_conversations(actor: Actor) -> QuerySet[Conversation]:
@@ -22,7 +22,7 @@ def visible_conversations(actor: Actor) -> QuerySet[Conversation]:
         NotAuthenticated: The actor is nobody in particular.
         PermissionDenied: The actor may not chat.
     """
-    return searchable_conversations().filter(owner_id=require_owner(actor, CHAT))
+    return searchable_conversations().filter(visible_to(require_owner(actor, CHAT)))
 
 
 def visible_elsewhere(actor: Actor) -> tuple[UUID, list[UUID]]:

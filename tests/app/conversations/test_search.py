@@ -194,7 +194,7 @@ def test_filters_narrow(committed: World, people: People, ask: Ask) -> None:
         "topic one",
         "topic reply",
         at=long_ago,
-        parts=[{"type": "file", "name": "budget.xlsx"}],
+        parts=[{"type": "attachment", "name": "budget.xlsx"}],
     )
     _, (other, _) = told(committed.acme, people.ann, "topic two", "topic more", model="other/model")
 

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from apps.conversations.models.search import SearchExport
+from apps.conversations.models.search import MessageIndex, SearchExport
 from apps.conversations.search import elastic, export, upkeep
 from apps.core import scope
 from apps.core.scope import TenantRef
@@ -76,7 +76,11 @@ def test_it_finds_words_forms_phrases_beginnings_typos_and_titles(
 
 def test_filters_narrow_there_too(committed: World, people: People, ask: Ask) -> None:
     conversation, (question, answer) = told(
-        committed.acme, people.ann, "topic", "topic", parts=[{"type": "file", "name": "a.pdf"}]
+        committed.acme,
+        people.ann,
+        "topic",
+        "topic",
+        parts=[{"type": "attachment", "name": "a.pdf"}],
     )
     told(committed.acme, people.ann, "topic elsewhere", at=None)
     send(committed.acme)
@@ -116,7 +120,7 @@ def test_a_document_that_should_not_be_there_is_not_shown(
     """PostgreSQL has the last word: a stale or forged document finds nothing."""
     _, (message,) = told(committed.acme, people.bea, "treasure map")
     with scope.tenant_scope(committed.acme):
-        (document,) = [d for d in export._documents(export.MessageIndex.objects.all()) if d["role"]]
+        (document,) = [d for d in export._documents(MessageIndex.objects.all()) if d["role"]]
         forged = {**document, "owner_id": str(people.ann)}
         elastic.write_documents(
             tenant_id=committed.acme.id, documents=[forged], gone=[], refresh=True
