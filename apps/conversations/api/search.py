@@ -77,6 +77,28 @@ class SearchQuerySerializer(serializers.Serializer[object]):
     before = serializers.DateTimeField(
         required=False, allow_null=True, default=None, help_text="Older than this."
     )
+    pinned = serializers.BooleanField(
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="Only in conversations that are (or are not) pinned.",
+    )
+    archived = serializers.BooleanField(
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="Only in conversations that are (or are not) archived.",
+    )
+    folder = serializers.UUIDField(
+        required=False, allow_null=True, default=None, help_text="Only in this folder."
+    )
+    tag = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        default="",
+        max_length=40,
+        help_text="Only in conversations with this tag.",
+    )
     limit = serializers.IntegerField(
         required=False,
         min_value=1,
@@ -195,6 +217,10 @@ def _query(actor: Actor, values: dict[str, Any]) -> SearchQuery:
             has_file=values["has_file"],
             since=values["after"],
             before=values["before"],
+            pinned=values["pinned"],
+            archived=values["archived"],
+            folder_id=values["folder"],
+            tag=values["tag"] or None,
         ),
         limit=values["limit"],
         cursor=values["cursor"] or None,

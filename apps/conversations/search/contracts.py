@@ -42,6 +42,10 @@ class Filters:
         has_file: Only messages with, or without, a file.
         since: Not older than this.
         before: Older than this.
+        pinned: Only in conversations that are, or are not, pinned.
+        archived: Only in conversations that are, or are not, archived.
+        folder_id: Only in conversations of this folder.
+        tag: Only in conversations with this tag.
     """
 
     conversation_id: UUID | None = None
@@ -51,6 +55,16 @@ class Filters:
     has_file: bool | None = None
     since: datetime | None = None
     before: datetime | None = None
+    pinned: bool | None = None
+    archived: bool | None = None
+    folder_id: UUID | None = None
+    tag: str | None = None
+
+    @property
+    def about_conversations(self) -> bool:
+        """Whether only some of the visible conversations are looked into."""
+        flags = self.pinned is not None or self.archived is not None
+        return bool(flags or self.folder_id or self.tag)
 
     @property
     def about_messages(self) -> bool:

@@ -4,6 +4,7 @@ PostgreSQL stays the truth: it holds the index too, says who may see what, and a
 Elasticsearch does not.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
 logger = get_logger(__name__)
+logging.getLogger("elastic_transport").setLevel(logging.WARNING)  # it tells of every request
 
 _SEARCH_TIMEOUT_S = 2.0
 _BULK_TIMEOUT_S = 30.0
@@ -124,7 +126,7 @@ def find_words(
     tenant_id = scope.require().id
     body = search_body(
         tenant_id=tenant_id,
-        seen_by=visible_elsewhere(actor),
+        seen_by=visible_elsewhere(actor, filters),
         parsed=parsed,
         filters=filters,
         alternatives=alternatives,

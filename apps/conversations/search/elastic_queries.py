@@ -76,7 +76,7 @@ def only_tenant(tenant_id: UUID, query: Body) -> Body:
 def search_body(
     *,
     tenant_id: UUID,
-    seen_by: tuple[UUID, Sequence[UUID]],
+    seen_by: tuple[UUID | None, Sequence[UUID]],
     parsed: ParsedQuery,
     filters: Filters,
     alternatives: Mapping[str, Sequence[str]],
@@ -85,7 +85,7 @@ def search_body(
 
     Args:
         tenant_id: Whose documents.
-        seen_by: An owner, and conversations of others, whose content may be found.
+        seen_by: Whose own conversations, and which further ones, may be looked into.
         parsed: What was typed.
         filters: What found messages must be like.
         alternatives: Other spellings that count for a word as well.
@@ -112,10 +112,10 @@ def tenant_body(tenant_id: UUID) -> Body:
     return {"query": only_tenant(tenant_id, {"match_all": {}})}
 
 
-def _visible(owner_id: UUID, others: Sequence[UUID]) -> Body:
-    ways: list[Body] = [{"term": {"owner_id": str(owner_id)}}]
-    if others:
-        ways.append({"terms": {"conversation_id": [str(other) for other in others]}})
+def _visible(owner_id: UUID | None, others: Sequence[UUID]) -> Body:
+    ways: list[Body] = [{"terms": {"conversation_id": [str(other) for other in others]}}]
+    if owner_id is not None:
+        ways.append({"term": {"owner_id": str(owner_id)}})
     return {"bool": {"should": ways, "minimum_should_match": 1}}
 
 

@@ -34,7 +34,7 @@ from apps.conversations.search.fusion import Fused, fuse_ranks
 from apps.conversations.search.meaning import NoVectors, vector_of_query
 from apps.conversations.search.query import ParsedQuery, parse_query
 from apps.conversations.search.showing import show_hits
-from apps.conversations.search.visibility import visible_conversations
+from apps.conversations.search.visibility import narrowed, visible_conversations
 from apps.conversations.search.words import may_be_misspelled
 from apps.core.errors import InvalidInput
 from apps.core.logging import get_logger
@@ -82,7 +82,7 @@ def find_messages(actor: Actor, query: SearchQuery) -> SearchPage:
     parsed = parse_query(query.text)
     search = _Search(
         actor=actor,
-        visible=visible_conversations(actor),
+        visible=narrowed(visible_conversations(actor), query.filters),
         parsed=parsed,
         filters=query.filters,
         text=query.text,
