@@ -106,6 +106,15 @@ def _asking(timeout_s: float) -> "Iterator[Elasticsearch]":
         raise ElasticUnavailable(type(error).__name__) from error
 
 
+def answers() -> bool:
+    """Say whether Elasticsearch is there, for the health page."""
+    try:
+        with _asking(1.0) as client:
+            return bool(client.ping())
+    except ElasticUnavailable:
+        return False
+
+
 # -- asking
 
 

@@ -64,8 +64,7 @@ def measure_lag(tenants: Iterable[TenantRef]) -> tuple[int, float]:
             if oldest is not None:
                 rows += SearchExport.objects.count()
                 seconds = max(seconds, (now() - oldest).total_seconds())
-    metrics.lag_rows.set(rows)
-    metrics.lag_seconds.set(seconds)
+    metrics.publish_lag(rows=rows, seconds=seconds)
     return rows, seconds
 
 

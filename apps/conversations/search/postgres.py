@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from apps.conversations.models.conversations import Conversation
@@ -231,10 +231,9 @@ def similar_words(words: Sequence[str]) -> Alternatives:
     """Return words of this workspace that each of `words` may be a misspelling of, nearest first.
 
     They come from everybody's messages: use them to search, show them only where they were found.
-    Called inside a transaction.
     """
     found: Alternatives = {}
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
         # Comparing arrays costs more than PostgreSQL thinks: left alone it reads every word.
         cursor.execute("SET LOCAL enable_seqscan = off")
         for word in words:

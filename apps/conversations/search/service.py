@@ -6,9 +6,10 @@ missing; only when nothing at all can be asked does the search fail.
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import QuerySet
 
 from apps.conversations.errors import SearchUnavailable
@@ -98,6 +99,11 @@ def find_messages(actor: Actor, query: SearchQuery) -> SearchPage:
     return page
 
 
+def _apart() -> AbstractContextManager[object]:
+    # A failing statement must not spoil the caller's transaction; without one it spoils nothing.
+    return transaction.atomic() if connection.in_atomic_block else nullcontext()
+
+
 def _check(query: SearchQuery) -> None:
     if len(query.text) > TEXT_MAX:
         raise InvalidInput(fields={"q": [f"At most {TEXT_MAX} characters."]})
@@ -154,7 +160,7 @@ def _words_in_postgres(search: _Search) -> list[Candidate]:
     tsquery = postgres.tsquery_of(search.parsed, alternatives=search.alternatives)
     assert tsquery is not None  # something is asked
     try:
-        with transaction.atomic():  # a failing statement must not spoil the caller's transaction
+        with _apart():
             return postgres.find_words(
                 visible=search.visible, tsquery=tsquery, filters=search.filters
             )
@@ -172,7 +178,7 @@ def _other_spellings(search: _Search, found: Sequence[Candidate]) -> list[Candid
     if not doubtful:
         return []
     try:
-        with transaction.atomic():
+        with _apart():
             search.alternatives = postgres.similar_words(doubtful)
     except DatabaseError as error:
         search.lacks(Part.WORDS, error)
@@ -191,7 +197,7 @@ def _meaning(search: _Search) -> list[Candidate]:
     without = postgres.tsquery_of(ParsedQuery(without=search.parsed.without))
     try:
         embedding = vector_of_query(" ".join(search.parsed.wanted))
-        with transaction.atomic():
+        with _apart():
             return postgres.find_meaning(
                 visible=search.visible,
                 vector=embedding.vector,
@@ -209,7 +215,7 @@ def _meaning(search: _Search) -> list[Candidate]:
 
 def _newest_page(search: _Search, query: SearchQuery) -> SearchPage:
     try:
-        with transaction.atomic():
+        with _apart():
             found = postgres.list_newest(
                 visible=search.visible,
                 filters=search.filters,

@@ -57,7 +57,8 @@ def catch_up() -> None:
             missed = indexing.enqueue_missed()
         if missed:
             logger.info("search.missed", tenant=ref.slug, conversations=missed)
-    export.measure_lag(refs if elastic.is_configured() else ())
+    if elastic.is_configured():
+        export.measure_lag(refs)
 
 
 def tidy() -> None:

@@ -11,6 +11,7 @@ from django.test import Client
 from apps.core.clock import now
 from apps.core.scope import TenantRef
 from tests.app.conversations.search_scene import told
+from tests.fixtures.budgets import Budget
 from tests.fixtures.database import World
 from tests.fixtures.people import People
 
@@ -342,3 +343,16 @@ def test_searching_too_often_is_refused_with_a_time_to_wait(
     refused = [answer for answer in answers if answer.status_code == 429]
     assert refused
     assert int(refused[0]["Retry-After"]) >= 1
+
+
+@pytest.mark.parametrize("q", ["hello", "helo ", "", '"hello there"'])
+def test_how_many_statements_a_search_needs(
+    committed: World, people: People, browser_of: BrowserOf, budget: Budget, q: str
+) -> None:
+    told(committed.acme, people.ann, "hello there")
+    client = browser_of(people.ann, committed.acme)
+
+    with budget(f"GET /api/v1/search?q={q}"):
+        answer = client.get("/api/v1/search", {"q": q})
+
+    assert answer.status_code == 200

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
+from prometheus_client import generate_latest
 
 from apps.conversations.models.search import MessageIndex, SearchExport
 from apps.conversations.search import elastic, export, upkeep
@@ -171,12 +172,16 @@ def test_what_could_not_be_sent_waits_and_the_lag_shows(
         rows, seconds = export.measure_lag([committed.acme, committed.globex])
         assert rows == 2
         assert seconds > 0
+        shown = generate_latest().decode()
+        assert "karen_search_lag_rows 2.0" in shown
+        assert not elastic.answers()
     finally:
         elasticsearch.start()
     elastic.pause.end()
 
     send(committed.acme)
 
+    assert elastic.answers()
     assert export.measure_lag([committed.acme]) == (0, 0.0)
     assert len(ask("wait")["results"]) == 1
 
