@@ -7,6 +7,17 @@ from django.db import migrations, models
 
 import apps.core.clock
 
+# Rows go with what they describe, in the database: what a task writes while a conversation is being
+# deleted neither stays behind nor stops the deletion.
+CASCADES = """
+ALTER TABLE conversations_messageindex ADD CONSTRAINT messageindex_of_conversation
+    FOREIGN KEY (conversation_id) REFERENCES conversations_conversation (id) ON DELETE CASCADE;
+ALTER TABLE conversations_messageindex ADD CONSTRAINT messageindex_of_message
+    FOREIGN KEY (message_id) REFERENCES conversations_message (id) ON DELETE CASCADE;
+ALTER TABLE conversations_messagevector ADD CONSTRAINT messagevector_of_entry
+    FOREIGN KEY (entry_id) REFERENCES conversations_messageindex (id) ON DELETE CASCADE;
+"""
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -29,7 +40,8 @@ class Migration(migrations.Migration):
                     "conversation",
                     models.ForeignKey(
                         db_index=False,
-                        on_delete=django.db.models.deletion.CASCADE,
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
                         related_name="+",
                         to="conversations.conversation",
                     ),
@@ -38,7 +50,8 @@ class Migration(migrations.Migration):
                     "message",
                     models.OneToOneField(
                         null=True,
-                        on_delete=django.db.models.deletion.CASCADE,
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
                         related_name="indexed",
                         to="conversations.message",
                     ),
@@ -87,7 +100,8 @@ class Migration(migrations.Migration):
                 (
                     "entry",
                     models.OneToOneField(
-                        on_delete=django.db.models.deletion.CASCADE,
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
                         primary_key=True,
                         related_name="vector",
                         serialize=False,
@@ -120,4 +134,5 @@ class Migration(migrations.Migration):
             model_name="messageindex",
             index=models.Index(fields=["-created_at", "-id"], name="messageindex_newest"),
         ),
+        migrations.RunSQL(CASCADES, migrations.RunSQL.noop),
     ]

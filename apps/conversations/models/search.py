@@ -26,8 +26,14 @@ class MessageIndex(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, editable=False)
-    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="+", db_index=False)
-    message = models.OneToOneField(Message, models.CASCADE, related_name="indexed", null=True)
+    # The migration gives these constraints that delete in the database (ON DELETE CASCADE):
+    # whatever is written while a conversation is being deleted goes with it, and never stops it.
+    conversation = models.ForeignKey(
+        Conversation, models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
+    )
+    message = models.OneToOneField(
+        Message, models.DO_NOTHING, related_name="indexed", null=True, db_constraint=False
+    )
     role = models.CharField(max_length=16, blank=True)
     model = models.CharField(max_length=100, blank=True)
     author_id = models.UUIDField(null=True)
@@ -57,8 +63,12 @@ class MessageVector(models.Model):
     later than its words does not write them again.
     """
 
-    entry = models.OneToOneField(
-        MessageIndex, models.CASCADE, primary_key=True, related_name="vector"
+    entry = models.OneToOneField(  # deleted in the database, as above
+        MessageIndex,
+        models.DO_NOTHING,
+        primary_key=True,
+        related_name="vector",
+        db_constraint=False,
     )
     conversation_id = models.UUIDField()
     created_at = models.DateTimeField()

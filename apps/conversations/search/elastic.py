@@ -228,24 +228,18 @@ def ensure_index() -> None:
         ElasticUnavailable: It does not answer.
     """
     with _asking(_BULK_TIMEOUT_S) as client:
-        if client.indices.exists_alias(name=write_alias()):
-            return
-    name = create_index()
-    _point(read=name, write=name)
+        if not client.indices.exists_alias(name=write_alias()):
+            # Of two workers that come here at once one is refused, for the name is taken.
+            _create_index("first", aliases={read_alias(): {}, write_alias(): {}})
 
 
-def create_index() -> str:
-    """Create an empty index of the present mapping and return its name.
-
-    Raises:
-        ElasticUnavailable: It does not answer.
-    """
-    name = f"{read_alias()}-v{MAPPING_VERSION}-{now():%Y%m%d%H%M%S%f}"
+def _create_index(mark: str, *, aliases: Mapping[str, Mapping[str, Any]] | None = None) -> str:
+    name = f"{read_alias()}-v{MAPPING_VERSION}-{mark}"
     with _asking(_BULK_TIMEOUT_S) as client:
         client.indices.put_index_template(
             name=read_alias(), index_patterns=[f"{read_alias()}-v*"], template=TEMPLATE
         )
-        client.indices.create(index=name)
+        client.indices.create(index=name, aliases=aliases)
     return name
 
 
@@ -259,7 +253,7 @@ def begin_rebuild() -> str:
         ElasticUnavailable: It does not answer.
     """
     ensure_index()
-    name = create_index()
+    name = _create_index(f"{now():%Y%m%d%H%M%S%f}")
     _point(write=name)
     return name
 

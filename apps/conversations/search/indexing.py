@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, TextField
 from django.db.models.functions import MD5, Cast, Concat
 
@@ -39,7 +39,7 @@ from apps.providers.errors import NoModelAvailable
 
 logger = get_logger(__name__)
 
-TEXT_MAX = 100_000  # characters of one message that are indexed
+TEXT_BYTES_MAX = 200_000  # of one message; a tsvector of words and stems has room for 1 MiB
 FILE_PART = "attachment"
 _ROLES = (Role.USER.value, Role.ASSISTANT.value)
 _BATCH = 200
@@ -96,7 +96,8 @@ class _Entry:
 def searchable_text(message: Message) -> str:
     """Return what of a message can be found: its text and the names of its files."""
     names = [str(part.get("name", "")) for part in message.parts if part.get("type") == FILE_PART]
-    return "\n".join(filter(None, [message.text, *names]))[:TEXT_MAX]
+    text = "\n".join(filter(None, [message.text, *names]))
+    return text.encode()[:TEXT_BYTES_MAX].decode(errors="ignore")
 
 
 def _cut(text: str) -> tuple[str, ...]:
@@ -117,29 +118,34 @@ def index_conversation(*, conversation_id: UUID, again: bool = False) -> int:
     Returns:
         How many texts were written.
     """
-    with transaction.atomic():
-        # The lock lets one writer in at a time, and keeps the conversation from being deleted.
-        conversation = (
-            searchable_conversations()
-            .select_for_update(no_key=True)
-            .annotate(fingerprint=MD5("title"))
-            .filter(pk=conversation_id)
-            .first()
-        )
-        if conversation is None:
-            return 0
-        stale = stale_messages(again=again).filter(conversation_id=conversation_id)
-        entries = [_message_entry(conversation, message) for message in stale.order_by("id")]
-        title = _title_entry(conversation)
-        known = MessageIndex.objects.filter(pk=title.id, fingerprint=title.fingerprint)
-        if again or not known.exists():
-            entries.append(title)
-        if entries:
-            _write(entries)
-            if not again:
-                _announce(entries)
+    try:
+        with transaction.atomic():
+            entries = _stale_entries(conversation_id, again=again)
+            if entries:
+                _write(entries)
+                if not again:
+                    _announce(entries)
+    except IntegrityError:  # deleted meanwhile
+        return 0
     metrics.indexed_total.inc(len(entries))
     return len(entries)
+
+
+def _stale_entries(conversation_id: UUID, *, again: bool) -> list[_Entry]:
+    found = searchable_conversations().annotate(fingerprint=MD5("title"))
+    conversation = found.filter(pk=conversation_id).first()
+    if conversation is None:
+        return []
+    # Locked, so that of two writers the later one sees what the earlier wrote. Messages before
+    # their conversation (which the constraint locks): whoever deletes takes them in that order.
+    stale = stale_messages(again=again).filter(conversation_id=conversation_id)
+    stale = stale.select_for_update(no_key=True, of=("self",)).order_by("id")
+    entries = [_message_entry(conversation, message) for message in stale]
+    title = _title_entry(conversation)
+    known = MessageIndex.objects.filter(pk=title.id, fingerprint=title.fingerprint)
+    if again or not known.exists():
+        entries.append(title)
+    return entries
 
 
 def stale_messages(*, again: bool = False) -> QuerySet[Message]:

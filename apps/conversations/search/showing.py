@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from apps.conversations.models.conversations import Conversation
 from apps.conversations.models.search import MessageIndex
 from apps.conversations.search import postgres
-from apps.conversations.search.contracts import Match, SearchHit
+from apps.conversations.search.contracts import Fragment, Match, SearchHit
 from apps.conversations.search.fusion import Fused
 from apps.conversations.search.indexing import searchable_text
 from apps.conversations.search.query import ParsedQuery
@@ -42,12 +42,14 @@ def show_hits(
     rows = _rows_by_id(visible, [item.entry_id for item in found])
     present = [item for item in found if item.entry_id in rows]
     texts = {item.entry_id: _text_of(rows[item.entry_id]) for item in present}
-    words = {pk: {token.word for token in cut_words(text)} for pk, text in texts.items()}
-    occurring = {word for some in words.values() for word in some}
+    tokens = {pk: list(cut_words(text)) for pk, text in texts.items()}
+    occurring = {token.word for some in tokens.values() for token in some}
     wanted = _wanted(parsed, alternatives, occurring)
-    hits = [
-        _hit(rows[item.entry_id], item, texts[item.entry_id], parsed, wanted) for item in present
-    ]
+    hits = []
+    for item in present:
+        pk = item.entry_id
+        spans = find_spans(tokens[pk], is_wanted=wanted, phrases=parsed.phrases)
+        hits.append(_hit(rows[pk], item, snippet_of(texts[pk], spans)))
     corrections = [
         (word, other)
         for word, others in alternatives.items()
@@ -89,14 +91,7 @@ def _wanted(
     return is_wanted
 
 
-def _hit(
-    row: MessageIndex,
-    item: Fused,
-    text: str,
-    parsed: ParsedQuery,
-    is_wanted: Callable[[str], bool],
-) -> SearchHit:
-    spans = find_spans(text, is_wanted=is_wanted, phrases=parsed.phrases)
+def _hit(row: MessageIndex, item: Fused, fragments: tuple[Fragment, ...]) -> SearchHit:
     matched = item.matched
     if row.message_id is None:
         matched = (Match.TITLE, *(way for way in matched if way is not Match.WORDS))
@@ -109,7 +104,7 @@ def _hit(
         author_id=row.author_id,
         has_file=row.has_file,
         created_at=row.created_at,
-        fragments=snippet_of(text, spans),
+        fragments=fragments,
         score=item.score,
         matched=matched,
     )

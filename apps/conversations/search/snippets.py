@@ -7,7 +7,7 @@ than offsets, because clients count characters differently.
 from collections.abc import Callable, Sequence
 
 from apps.conversations.search.contracts import Fragment
-from apps.conversations.search.words import Token, cut_words
+from apps.conversations.search.words import Token
 
 SNIPPET_LENGTH = 240  # characters
 _LEAD = 60  # characters before the first marked word
@@ -16,9 +16,10 @@ IsWanted = Callable[[str], bool]
 Span = tuple[int, int]
 
 
-def find_spans(text: str, *, is_wanted: IsWanted, phrases: Sequence[Sequence[str]]) -> list[Span]:
-    """Return where wanted words and whole phrases stand in `text`, in order, without overlaps."""
-    tokens = list(cut_words(text))
+def find_spans(
+    tokens: Sequence[Token], *, is_wanted: IsWanted, phrases: Sequence[Sequence[str]]
+) -> list[Span]:
+    """Return where wanted words and whole phrases stand in a text, in order, without overlaps."""
     spans = [(token.start, token.end) for token in tokens if is_wanted(token.word)]
     for phrase in phrases:
         spans += _phrase_spans(tokens, phrase)

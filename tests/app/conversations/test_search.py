@@ -8,9 +8,13 @@ from uuid import UUID
 import pytest
 from django.test import Client
 
+from apps.conversations import hub
+from apps.conversations.search import indexing
+from apps.core import ratelimit, scope
 from apps.core.clock import now
 from apps.core.scope import TenantRef
 from tests.app.conversations.search_scene import told
+from tests.factories import twin_conversations
 from tests.fixtures.budgets import Budget
 from tests.fixtures.database import World
 from tests.fixtures.people import People
@@ -266,10 +270,6 @@ def test_nobody_finds_what_belongs_to_somebody_else(
 def test_equal_ids_and_texts_in_two_workspaces_do_not_cross(
     committed: World, people: People, ask: Ask
 ) -> None:
-    from apps.conversations.search import indexing
-    from apps.core import scope
-    from tests.factories import twin_conversations
-
     refs = (committed.acme, committed.globex)
     conversation, message = twin_conversations(owner_id=people.bea, tenants=refs)
     for ref in refs:
@@ -337,12 +337,14 @@ def test_searching_too_often_is_refused_with_a_time_to_wait(
     committed: World, people: People, browser_of: BrowserOf
 ) -> None:
     client = browser_of(people.ann, committed.acme)
+    with scope.tenant_scope(committed.acme):
+        while ratelimit.take(hub._searches, people.ann.hex).allowed:
+            pass
 
-    answers = [client.get("/api/v1/search") for _ in range(70)]
+    refused = client.get("/api/v1/search")
 
-    refused = [answer for answer in answers if answer.status_code == 429]
-    assert refused
-    assert int(refused[0]["Retry-After"]) >= 1
+    assert refused.status_code == 429
+    assert int(refused["Retry-After"]) >= 1
 
 
 @pytest.mark.parametrize("q", ["hello", "helo ", "", '"hello there"'])

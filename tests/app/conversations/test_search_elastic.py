@@ -11,11 +11,12 @@ from django.test import Client
 from prometheus_client import generate_latest
 
 from apps.conversations.models.search import MessageIndex, SearchExport
-from apps.conversations.search import elastic, export, upkeep
+from apps.conversations.search import elastic, export, indexing, upkeep
 from apps.core import scope
 from apps.core.scope import TenantRef
 from apps.jobs import task as jobs_task
 from tests.app.conversations.search_scene import told
+from tests.factories import twin_conversations
 from tests.fixtures.database import World
 from tests.fixtures.elastic import Server
 from tests.fixtures.people import People
@@ -98,9 +99,6 @@ def test_filters_narrow_there_too(committed: World, people: People, ask: Ask) ->
 def test_neither_other_people_nor_other_workspaces_are_found(
     committed: World, people: People, ask: Ask
 ) -> None:
-    from apps.conversations.search import indexing
-    from tests.factories import twin_conversations
-
     refs = (committed.acme, committed.globex)
     conversation, message = twin_conversations(owner_id=people.bea, tenants=refs)
     for ref in refs:
@@ -222,6 +220,21 @@ def test_searches_and_writes_go_on_during_a_rebuild(
     elastic.finish_rebuild(name=index)
 
     assert len(ask("news")["results"]) == 2
+
+
+def test_an_export_and_a_search_before_any_index_make_no_mistake(
+    committed: World, people: People, ask: Ask
+) -> None:
+    _, (message,) = told(committed.acme, people.ann, "first of all")
+
+    body = ask("first")  # there is no index yet: PostgreSQL answers
+
+    assert [hit["message_id"] for hit in body["results"]] == [str(message)]
+    assert "elasticsearch" in body["missing"]
+    elastic.pause.end()
+    send(committed.acme)
+    elastic.ensure_index()  # a second time changes nothing
+    assert found(ask("first")) == {str(message)}
 
 
 def test_one_workspace_is_rebuilt_in_place(committed: World, people: People, ask: Ask) -> None:

@@ -249,12 +249,55 @@ def test_a_rebuild_writes_everything_again(committed: World, people: People, fin
         call_command("rebuild_search", tenant="nowhere", stdout=StringIO())
 
 
-def test_huge_messages_are_indexed_and_found(committed: World, people: People, find: Find) -> None:
-    text = "needle " + " ".join(f"w{n}" for n in range(60_000))
+@pytest.mark.parametrize(
+    "text",
+    [
+        " ".join(f"w{n}" for n in range(60_000)),
+        " ".join(chr(0x10330 + n % 26) + chr(0x10330 + n // 26 % 26) for n in range(60_000)),
+        "".join(chr(0x4E00 + n % 20_000) for n in range(100_000)),
+        "x" * 300_000,
+        "\u0301" * 5_000,
+    ],
+    ids=["words", "four-byte letters", "ideographs", "one word", "marks"],
+)
+def test_huge_messages_are_indexed_and_found(
+    committed: World, people: People, find: Find, text: str
+) -> None:
+    _, (message,) = told(committed.acme, people.ann, f"needle {text}")
 
-    _, (message,) = told(committed.acme, people.ann, text)
+    assert find("needle ") == [str(message)]
 
-    assert find("needle w17") == [str(message)]
+
+def test_what_is_indexed_while_it_is_deleted_goes_with_it(
+    committed: World, people: People, actor_in: ActorIn
+) -> None:
+    conversation, _ = told(committed.acme, people.ann, *[f"text {n}" for n in range(40)])
+    ann = actor_in(people.ann, committed.acme)
+    begin = threading.Barrier(5)
+
+    def index() -> None:
+        begin.wait(10)
+        try:
+            for _ in range(5):
+                indexing.index_conversation(conversation_id=conversation, again=True)
+        finally:
+            connections.close_all()
+
+    def delete() -> None:
+        begin.wait(10)
+        try:
+            services.delete_conversation(actor=ann, conversation_id=conversation, permission=CHAT)
+        finally:
+            connections.close_all()
+
+    with scope.tenant_scope(committed.acme), scope.actor_scope(ann), scope.correlation_scope():
+        with ThreadPoolExecutor(5) as pool:
+            for job in [
+                pool.submit(copy_context().run, work)
+                for work in (index, index, delete, index, index)
+            ]:
+                job.result(60)
+        assert not MessageIndex.objects.exists()
 
 
 # -- meaning

@@ -116,7 +116,7 @@ def test_mistakes_are_counted_the_same_both_ways(left: str, right: str) -> None:
 def test_a_snippet_is_a_piece_of_the_text_and_marks_only_what_was_wanted(
     text: str, wanted: set[str]
 ) -> None:
-    spans = find_spans(text, is_wanted=wanted.__contains__, phrases=[])
+    spans = find_spans(list(cut_words(text)), is_wanted=wanted.__contains__, phrases=[])
     fragments = snippet_of(text, spans)
 
     joined = "".join(f.text for f in fragments).removeprefix("… ").removesuffix(" …")
