@@ -29,4 +29,14 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 300.0,
         "options": {"queue": "default", "expires": 300},
     },
+    "catch-up-search": {
+        "task": "conversations.catch_up_search",
+        "schedule": 60.0,
+        "options": {"queue": "default", "expires": 60},
+    },
+    "tidy-search": {
+        "task": "conversations.tidy_search",
+        "schedule": 6 * 3600.0,
+        "options": {"queue": "default", "expires": 3600},
+    },
 }

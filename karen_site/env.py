@@ -131,6 +131,17 @@ class Environment:
         secret=True,
     )
     email_from: str = _var("Karen <karen@localhost>", "Sender of Karen's mails.", group="Services")
+    elasticsearch_url: str = _var(
+        "",
+        "Elasticsearch 9 for searching conversations, `https://user:password@host:9200`, several"
+        " hosts with commas between; run `manage.py rebuild_search` after setting it. Empty:"
+        " PostgreSQL searches.",
+        group="Services",
+        secret=True,
+    )
+    elasticsearch_prefix: str = _var(
+        "karen", "What the names of Karen's Elasticsearch indices begin with.", group="Services"
+    )
     # -- chat
     chat_message_max_characters: int = _var(
         10_000, "Most characters of one message, unless the plan says more or less.", group="Chat"

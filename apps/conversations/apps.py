@@ -1,9 +1,11 @@
 """Django's entry for `apps.conversations`."""
 
 from django.apps import AppConfig
+from django.conf import settings
 from typing_extensions import override
 
 from apps.audit.registry import register_actions
+from apps.core.health import Check, Outcome, register_check
 
 
 class ConversationsConfig(AppConfig):
@@ -16,6 +18,7 @@ class ConversationsConfig(AppConfig):
     def ready(self) -> None:
         """Declare audit actions and tell jobs what to do with turns whose worker died."""
         from apps.conversations.attachments.chain import recover  # apps are loaded only now
+        from apps.conversations.search.elastic import answers  # apps are loaded only now
         from apps.conversations.services.turns import recover_turn  # apps are loaded only now
         from apps.jobs.registry import register_lease_handler  # apps are loaded only now
 
@@ -32,3 +35,5 @@ class ConversationsConfig(AppConfig):
         )
         register_lease_handler("turn", recover_turn)
         register_lease_handler("attachment", recover)
+        if settings.ELASTICSEARCH_URL:  # search goes on without it, so it is not required
+            register_check(Check(name="elasticsearch", run=lambda: Outcome(ok=answers())))

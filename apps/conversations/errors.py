@@ -126,6 +126,19 @@ class AnswerTimedOut(KarenError):
         return _("The answer took too long and was stopped. Please try again.")
 
 
+class SearchUnavailable(KarenError):
+    """Neither words nor meanings can be searched now."""
+
+    code = "search_unavailable"
+    status = 503
+    retryable = True
+
+    @override
+    def message(self) -> str:
+        """Ask to try again."""
+        return _("Search is not available right now. Try again shortly.")
+
+
 class MessageNotFound(KarenError):
     """It does not exist, or the actor may not see it."""
 

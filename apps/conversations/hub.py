@@ -5,6 +5,8 @@ Routes messages, stops and watches; checks rates; decides nothing else.
 
 from uuid import UUID
 
+from django.conf import settings
+
 from apps.conversations import limits, metrics, selectors, services
 from apps.conversations.contracts import (
     AnswerAgain,
@@ -17,8 +19,15 @@ from apps.conversations.contracts import (
     TurnView,
 )
 from apps.conversations.permissions import CHAT
+from apps.conversations.search import service as search
+from apps.conversations.search.contracts import SearchPage, SearchQuery
+from apps.core import ratelimit
 from apps.core.errors import NotAuthenticated
 from apps.core.scope import Actor
+
+_searches = ratelimit.Limit(
+    name="chat.search", burst=settings.CHAT_SEARCHES_PER_MINUTE, period_s=60.0
+)
 
 
 def ask(
@@ -95,6 +104,19 @@ def open_turn(*, actor: Actor, turn_id: UUID) -> TurnView:
     """
     turn = selectors.access_turn(actor=actor, turn_id=turn_id, permission=CHAT)
     return selectors.turn_view(turn)
+
+
+def search_messages(*, actor: Actor, query: SearchQuery) -> SearchPage:
+    """Search what the actor may see, for an edge.
+
+    Raises:
+        RateLimited: The actor searched too often.
+        KarenError: As `search.service.find_messages`.
+    """
+    if actor.id is None:
+        raise NotAuthenticated
+    ratelimit.enforce(_searches, actor.id.hex)
+    return search.find_messages(actor, query)
 
 
 def replay_turn(*, actor: Actor, turn_id: UUID) -> tuple[TurnEvent, ...]:

@@ -217,6 +217,7 @@ _WORKSPACE = (
     _api("keys/<uuid:key_id>", path="/api/v1/keys/{key}", method="DELETE", success=(204,)),
     _api("me"),
     _api("models"),
+    _api("search", path="/api/v1/search?q=hello"),
     _api("conversations"),
     _api("conversations", method="POST", success=(201,)),
     _api(_CONVERSATION, path=_ONE),

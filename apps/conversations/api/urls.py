@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.conversations.api import attachments, streaming, views
+from apps.conversations.api import attachments, search, streaming, views
 
 urlpatterns = [
     path("conversations", views.ConversationsView.as_view(), name="conversations"),
@@ -44,6 +44,7 @@ urlpatterns = [
         attachments.AttachmentThumbnailView.as_view(),
         name="attachment-thumbnail",
     ),
+    path("search", search.SearchView.as_view(), name="search"),
     path("turns/<uuid:turn_id>/events", streaming.turn_events, name="turn-events"),
     path("models", views.ModelsView.as_view(), name="models"),
 ]

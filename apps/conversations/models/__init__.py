@@ -9,3 +9,9 @@ from apps.conversations.models.conversations import (
 from apps.conversations.models.messages import Feedback as Feedback, Message as Message
 from apps.conversations.models.sharing import Share as Share
 from apps.conversations.models.turns import Turn as Turn
+from apps.conversations.models.search import (
+    MessageIndex as MessageIndex,
+    MessageVector as MessageVector,
+    SearchExport as SearchExport,
+    SearchWord as SearchWord,
+)

@@ -10,6 +10,7 @@ from apps.conversations.errors import MessageNotFound
 from apps.conversations.models.conversations import Conversation, Participant
 from apps.conversations.models.messages import Message
 from apps.conversations.models.turns import Turn
+from apps.conversations.search.outbox import note_removing
 from apps.conversations.selectors import (
     access_conversation,
     access_own_conversation,
@@ -119,6 +120,7 @@ def erase(conversation: Conversation) -> None:
     }
     active = list(Turn.objects.filter(conversation=conversation, state__in=ACTIVE))
     announce_gone(conversation.pk, people)
+    note_removing(conversation.pk)
     conversation.delete()
     ends = [
         (turn.pk, CancelledEvent(attempt=turn.attempt, message_id=turn.answer_id))
