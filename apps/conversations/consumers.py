@@ -11,7 +11,6 @@ from collections.abc import Coroutine
 from typing import Any
 from uuid import UUID
 
-import redis
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.db import DatabaseError
@@ -199,8 +198,6 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # untyped lib
         self._relays[turn_id] = relay
         try:
             problem = await relay.run()
-        except redis.RedisError:
-            problem = "gap"
         finally:
             if self._relays.get(turn_id) is relay:
                 del self._relays[turn_id]

@@ -8,9 +8,12 @@ resumes by its cursor.
 
 import asyncio
 import json
+import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
+
+import redis
 
 from apps.conversations.contracts import TERMINAL_KINDS
 from apps.conversations.stream import LoggedEvent, event_order, oldest_id, stream_key
@@ -20,6 +23,7 @@ WINDOW = 256
 _PATIENCE_S = 30.0
 
 _SILENCE_S = 15.0
+_AWAY_S = 0.5
 
 StillActive = Callable[[UUID], Awaitable[bool]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -62,10 +66,15 @@ class TurnRelay:
         Returns:
             None after the terminal event; otherwise why the client must act: `expired` or `gap`
             (reload from the database) or `too_slow`.
-
-        Raises:
-            redis.RedisError: The log cannot be read.
         """
+        try:
+            return await self._run()
+        except redis.RedisError:
+            # The log is or was out of reach. Clients that are told at once come back at once.
+            await asyncio.sleep(_AWAY_S * (1 + secrets.randbelow(100) / 100))
+            return None if self._stopped else "gap"
+
+    async def _run(self) -> str | None:
         key = stream_key(self._turn_id)
         if self._after not in {None, START}:
             oldest = await oldest_id(key)

@@ -93,13 +93,36 @@ def append_event(turn_id: UUID, event: TurnEvent) -> bool:
     return True
 
 
-def has_terminal_event(turn_id: UUID) -> bool:
-    """Say whether the log ends with a terminal event already."""
+# KEYS[1] the log; ARGV event, most events, seconds to live, kinds that end a turn.
+_END = """
+local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+if last then
+    local kind = cjson.decode(last[2][2])['kind']
+    for i = 4, #ARGV do
+        if ARGV[i] == kind then return 0 end
+    end
+end
+redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'e', ARGV[1])
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+return 1
+"""
+
+
+def append_end(turn_id: UUID, event: TurnEvent) -> bool:
+    """Append the terminal event unless the log has one: in one step, so there are never two.
+
+    Returns:
+        Whether the log has it now; a Redis that is away is logged, not raised.
+    """
+    client = redis_client(RedisRole.STREAMS)
+    arguments: list[str | int] = [event.model_dump_json()]
+    arguments += [_MAX_EVENTS, _ENDED_EXPIRY_S, *sorted(TERMINAL_KINDS)]
     try:
-        last = logged(redis_client(RedisRole.STREAMS).xrevrange(stream_key(turn_id), count=1))
+        client.register_script(_END)(keys=[stream_key(turn_id)], args=arguments)
     except redis.RedisError:
+        logger.warning("stream.append_failed", turn_id=str(turn_id), kind=event.kind)
         return False
-    return bool(last) and last[0].decode().kind in TERMINAL_KINDS
+    return True
 
 
 def request_cancel(turn_id: UUID) -> None:
@@ -125,7 +148,10 @@ async def cancel_requested(turn_id: UUID) -> bool:
 class TurnWriter:
     """Writes one attempt's events: the first delta at once, later ones coalesced every 30 ms.
 
-    One lock orders everything: an event never overtakes a delta that is still on its way.
+    One lock orders everything: an event never overtakes a delta that is still on its way. Every
+    write asks for the length of the log as well: a Redis that was killed comes back without the
+    last second, and a repeated command may have arrived twice. Where the length is not what was
+    written, a snapshot of the whole text follows at once and mends what clients show.
     """
 
     def __init__(self, turn_id: UUID, attempt: int) -> None:
@@ -135,20 +161,21 @@ class TurnWriter:
         self._flusher: asyncio.Task[None] | None = None
         self._redis = async_redis(RedisRole.STREAMS)
         self._lock = asyncio.Lock()
-        self._gap = False  # something could not be written: the log lacks it
+        self._written: list[str] = []
+        self._length: int | None = None  # of the log, after our last write
+        self._gap = False  # the log is known to differ from what was written
 
     async def event(self, event: TurnEvent) -> None:
         """Append `event` after everything written before."""
         async with self._lock:
-            await self._write_pending()
-            await self._append(event)
+            await self._append(*self._take_pending(), event)
 
     async def delta(self, text: str) -> None:
         """Append a piece of the answer, together with what follows within 30 ms."""
         self._pending.append(text)
         if self._flusher is None or self._flusher.done():
             async with self._lock:
-                await self._write_pending()
+                await self._append(*self._take_pending())
             self._flusher = asyncio.create_task(self._flush_later())
 
     async def close(self, whole: str) -> None:
@@ -157,9 +184,9 @@ class TurnWriter:
             self._flusher.cancel()
             await asyncio.gather(self._flusher, return_exceptions=True)
         async with self._lock:
-            await self._write_pending()
+            await self._append(*self._take_pending())
             if self._gap:
-                await self._append(SnapshotEvent(attempt=self._attempt, text=whole))
+                await self._write(SnapshotEvent(attempt=self._attempt, text=whole))
 
     async def _flush_later(self) -> None:
         while True:
@@ -171,30 +198,52 @@ class TurnWriter:
 
     async def _write_locked(self) -> None:
         async with self._lock:
-            await self._write_pending()
+            await self._append(*self._take_pending())
 
-    async def _write_pending(self) -> None:
-        if self._pending:
-            text = "".join(self._pending)
-            self._pending.clear()
-            await self._append(DeltaEvent(attempt=self._attempt, text=text))
+    def _take_pending(self) -> list[TurnEvent]:
+        if not self._pending:
+            return []
+        text = "".join(self._pending)
+        self._pending.clear()
+        self._written.append(text)
+        return [DeltaEvent(attempt=self._attempt, text=text)]
 
-    async def _append(self, event: TurnEvent) -> None:
+    async def _append(self, *events: TurnEvent) -> None:
+        if not events:
+            return
+        # An idle connection may be dead: a second try finds a new one, and what the first may have
+        # written all the same is mended by the snapshot.
+        if not (await self._write(*events) or await self._write(*events)) or not self._gap:
+            return
+        whole = SnapshotEvent(attempt=self._attempt, text="".join(self._written))
+        self._gap = not await self._write(whole)
+
+    async def _write(self, *events: TurnEvent) -> bool:
+        """Write `events` and note whether the log is what it should be; say whether they are in."""
         try:
             async with self._redis.pipeline(transaction=False) as pipe:
-                _ = pipe.xadd(
-                    self._key,
-                    {FIELD: event.model_dump_json()},
-                    maxlen=_MAX_EVENTS,
-                    approximate=True,
-                )
+                for event in events:
+                    _ = pipe.xadd(
+                        self._key,
+                        {FIELD: event.model_dump_json()},
+                        maxlen=_MAX_EVENTS,
+                        approximate=True,
+                    )
                 _ = pipe.expire(self._key, _LIVE_EXPIRY_S)
-                await pipe.execute()
+                _ = pipe.xlen(self._key)
+                length = int((await pipe.execute())[-1])
         except redis.RedisError:
             # The turn goes on: the answer is written to the database in any case.
             if not self._gap:
                 logger.warning("stream.append_failed", key=self._key)
+            self._gap, self._length = True, None
+            return False
+        expected = None if self._length is None else self._length + len(events)
+        if expected is not None and length != expected and expected < _MAX_EVENTS:
+            logger.warning("stream.log_differs", key=self._key, expected=expected, found=length)
             self._gap = True
+        self._length = length
+        return True
 
 
 async def read_after(key: str, after: str, *, count: int) -> list[LoggedEvent]:

@@ -1,15 +1,19 @@
 """Make two workspaces with signed-in people in a running stack; prints them as JSON.
 
-`python -m tests.chaos.people 4` in the environment of the stack makes four people in each.
+`python -m tests.chaos.people 4 fire water` in the environment of the stack makes four in each.
 """
 
 import json
+import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import django
 
-SLUGS = ("fire", "water")
+from tools.stack.bootstrap import ROOT
+
+SLUGS = ("fire", "water")  # of the stack under fire
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +31,8 @@ class Person:
     cookies: str
 
 
-def make(count: int) -> list[Person]:
-    """Return `count` people in each of two fresh workspaces."""
+def make(count: int, slugs: Sequence[str]) -> list[Person]:
+    """Return `count` people in each of the fresh workspaces `slugs`."""
     django.setup()
     from django.conf import settings
     from django.contrib.auth import get_user_model
@@ -40,7 +44,7 @@ def make(count: int) -> list[Person]:
 
     people = []
     with scope.actor_scope(scope.SYSTEM), scope.correlation_scope():
-        for slug in SLUGS:
+        for slug in slugs:
             tenant = tenants.provision_tenant(name=slug.title(), slug=slug)
             for number in range(count):
                 label = f"{slug}{number}"
@@ -57,6 +61,25 @@ def make(count: int) -> list[Person]:
     return people
 
 
+def people_of(environment: Mapping[str, str], count: int, slugs: Sequence[str]) -> list[Person]:
+    """Make people in the installation that `environment` names, in a process of its own.
+
+    Raises:
+        RuntimeError: It failed; the text says what it printed.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.chaos.people", str(count), *slugs],
+        cwd=ROOT,
+        env=dict(environment),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr[-2000:])
+    return [Person(**each) for each in json.loads(done.stdout.splitlines()[-1])]
+
+
 if __name__ == "__main__":
-    made = [asdict(person) for person in make(int(sys.argv[1]))]
+    made = [asdict(person) for person in make(int(sys.argv[1]), sys.argv[2:])]
     print(json.dumps(made))  # noqa: T201  # for whoever started it

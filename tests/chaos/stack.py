@@ -1,11 +1,8 @@
 """The processes of `make run` as targets, and what their database holds."""
 
-import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,9 +12,8 @@ import psutil
 import psycopg
 
 from tests.chaos.checker import StoredMessage, StoredTurn
-from tests.chaos.people import SLUGS, Person
+from tests.chaos.people import SLUGS, Person, people_of
 from tests.system.browser.stack import reachable_folder, running_stack
-from tools.stack.bootstrap import ROOT
 from tools.stack.leftovers import read_pid
 from tools.stack.runtime import read_run
 
@@ -121,14 +117,5 @@ def running_target(folder: Path, *, people: int) -> Iterator[Target]:
         record = read_run(var)
         assert record is not None
         environment = {**os.environ, **extra, **record.environment}
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.chaos.people", str(people)],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr[-2000:]
-        made = [Person(**each) for each in json.loads(done.stdout.splitlines()[-1])]
+        made = people_of(environment, people, SLUGS)
         yield Target(port=port, var=var, people=made, environment=environment)

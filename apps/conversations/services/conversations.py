@@ -10,7 +10,7 @@ from apps.conversations.domain.states import ACTIVE
 from apps.conversations.models.conversations import Conversation
 from apps.conversations.models.turns import Turn
 from apps.conversations.selectors import access_conversation, conversation_view, require_owner
-from apps.conversations.stream import append_event, request_cancel
+from apps.conversations.stream import append_end, request_cancel
 from apps.core.clock import now
 from apps.core.errors import InvalidInput
 from apps.core.scope import Actor
@@ -85,7 +85,7 @@ def delete_conversation(*, actor: Actor, conversation_id: UUID, permission: str)
 
 def _end_stream(turn_id: UUID, event: CancelledEvent) -> None:
     request_cancel(turn_id)
-    append_event(turn_id, event)
+    append_end(turn_id, event)
 
 
 def record_change(action: str, conversation: Conversation, *, old_title: str | None = None) -> None:

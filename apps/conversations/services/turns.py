@@ -33,7 +33,7 @@ from apps.conversations.models.conversations import Conversation
 from apps.conversations.models.messages import Message
 from apps.conversations.models.turns import Turn
 from apps.conversations.selectors import access_turn, list_branch, turn_view
-from apps.conversations.stream import append_event, has_terminal_event, request_cancel
+from apps.conversations.stream import append_end, append_event, request_cancel
 from apps.core import scope
 from apps.core.clock import now
 from apps.core.envelope import error_body
@@ -46,8 +46,11 @@ from apps.providers.contracts import ChatMessage, ModelInfo, Role
 logger = get_logger(__name__)
 
 LEASE_KIND = "turn"
-# A queued turn is enqueued again after this long: a message that the broker lost is not waited for.
-_QUEUED_TTL_S = 90.0
+# After this long somebody looks whether a queued turn's message is still there: what a killed
+# worker or a killed broker lost is not waited for.
+_QUEUED_TTL_S = 8.0
+# The message expires after this long (`tasks.run_turn`): then another one is due in any case.
+_MESSAGE_TTL_S = 90.0
 _ANNOUNCE_TTL_S = 5.0
 RUN_TASK = "conversations.run_turn"
 
@@ -68,8 +71,8 @@ def queue_turn(
     return turn
 
 
-def _enqueue(turn: Turn) -> None:
-    jobs.hold_lease(kind=LEASE_KIND, key=turn.pk, owner="queue", ttl_s=_QUEUED_TTL_S)
+def _enqueue(turn: Turn, *, ttl_s: float = _QUEUED_TTL_S) -> None:
+    jobs.hold_lease(kind=LEASE_KIND, key=turn.pk, owner="queue", ttl_s=ttl_s)
     jobs.enqueue_on_commit(RUN_TASK, queue=turn.queue, turn_id=turn.pk)
 
 
@@ -153,7 +156,15 @@ def finish_turn(*, claimed: ClaimedTurn, outcome: TurnOutcome) -> bool:
         )
         Conversation.objects.filter(pk=claimed.conversation_id).update(updated_at=now())
     # The lease outlives the event: if it cannot be written now, the reaper writes it.
-    if announce_end(Turn.objects.get(pk=claimed.turn_id)):
+    turn = Turn(
+        pk=claimed.turn_id,
+        state=outcome.state,
+        attempt=claimed.attempt,
+        answer_id=claimed.answer_id,
+        finish_reason=outcome.finish_reason,
+        error=outcome.error,
+    )
+    if announce_end(turn):
         jobs.release_lease(kind=LEASE_KIND, key=claimed.turn_id, owner=claimed.owner)
     return True
 
@@ -164,7 +175,7 @@ def announce_end(turn: Turn) -> bool:
     Returns:
         Whether the log has it now; false while Redis is away.
     """
-    return has_terminal_event(turn.pk) or append_event(turn.pk, _terminal_event(turn))
+    return append_end(turn.pk, _terminal_event(turn))
 
 
 def _terminal_event(turn: Turn) -> TurnEvent:
@@ -201,7 +212,7 @@ def recover_turn(turn_id: UUID) -> None:
             jobs.hold_lease(kind=LEASE_KIND, key=turn.pk, owner="announce", ttl_s=_ANNOUNCE_TTL_S)
         return
     if turn.state in WAITING:
-        _enqueue(turn)
+        _enqueue_if_lost(turn)
         return
     if turn.attempt >= MAX_ATTEMPTS:
         _end_without_worker(turn, TurnState.FAILED, error=AttemptsExhausted())
@@ -211,6 +222,17 @@ def recover_turn(turn_id: UUID) -> None:
     retrying = RetryingEvent(attempt=turn.attempt)
     transaction.on_commit(lambda: append_event(turn_id, retrying))
     logger.warning("turn.retrying", turn_id=str(turn_id), attempt=turn.attempt)
+
+
+def _enqueue_if_lost(turn: Turn) -> None:
+    """Enqueue a waiting turn again unless its message may still stand in the queue."""
+    waited_s = (now() - (turn.started_at or turn.created_at)).total_seconds()
+    if not jobs.queue_length(turn.queue):
+        _enqueue(turn)
+    elif waited_s < _MESSAGE_TTL_S:
+        jobs.hold_lease(kind=LEASE_KIND, key=turn.pk, owner="queue", ttl_s=_QUEUED_TTL_S)
+    else:
+        _enqueue(turn, ttl_s=_MESSAGE_TTL_S)
 
 
 def _end_without_worker(
