@@ -183,6 +183,8 @@ class Client:
                 await self._event(frame)
             case "cursor":
                 self.counts[f"cursor_{frame['problem']}"] += 1
+                if frame["turn_id"] is None:  # of the notices, which this client does not follow
+                    return
                 self._watching.discard(frame["turn_id"])
                 self._errand(self._reload(frame["turn_id"]))
             case "error":
