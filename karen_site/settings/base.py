@@ -72,7 +72,7 @@ DATABASES["default"]["OPTIONS"] |= {
     "options": "-c statement_timeout=30000 -c lock_timeout=10000"
     " -c idle_in_transaction_session_timeout=60000",
 }
-if ENV.karen_role == "web":
+if ENV.karen_role in {"web", "worker"}:
     # Every PostgreSQL backend caches what it saw of each tenant's schema: lifetimes stay short.
     DATABASES["default"]["OPTIONS"]["pool"] = {
         "min_size": 2,
@@ -261,6 +261,7 @@ CHAT_MESSAGE_MAX_CHARACTERS = 10_000
 CHAT_FRAME_MAX_BYTES = 64 * 1024
 CHAT_MESSAGES_PER_MINUTE = 20
 CHAT_QUEUE_MAX = 10
+CHAT_THREADS = ENV.chat_threads
 CHAT_MAX_TOKENS = ENV.answer_max_tokens
 CHAT_TEMPERATURE = 0.3
 
