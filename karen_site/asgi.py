@@ -12,16 +12,19 @@ django_application = get_asgi_application()  # loads the apps that the imports b
 from channels.routing import ProtocolTypeRouter, URLRouter
 
 from apps.accounts.asgi import SessionAuthASGI
+from apps.core.drain import DrainASGI
 from apps.tenants.asgi import SameOriginASGI, TenantASGI
 from karen_site.routing import unknown_path, websocket_urlpatterns
+from karen_site.server import allow_service_restart
 
 sockets = URLRouter([*websocket_urlpatterns, unknown_path])
 
-application = ProtocolTypeRouter(
-    {
-        "http": django_application,
-        "websocket": TenantASGI(
-            SameOriginASGI(SessionAuthASGI(URLRouter([*websocket_urlpatterns, unknown_path])))
-        ),
-    }
+allow_service_restart()
+application = DrainASGI(
+    ProtocolTypeRouter(
+        {
+            "http": django_application,
+            "websocket": TenantASGI(SameOriginASGI(SessionAuthASGI(sockets))),
+        }
+    )
 )
