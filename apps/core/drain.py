@@ -116,10 +116,7 @@ class DrainASGI:
                 signal.raise_signal(number)
 
         def begin(number: int, frame: FrameType | None) -> None:
-            if drain().begun.is_set():  # asked a second time: at once
-                stop(number, frame)
-            else:
-                loop.call_soon_threadsafe(self._start, loop, lambda: stop(number, frame))
+            loop.call_soon_threadsafe(self._start, loop, lambda: stop(number, frame))
 
         try:
             signal.signal(signal.SIGTERM, begin)
