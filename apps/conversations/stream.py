@@ -6,9 +6,11 @@ Redis may vanish: the answer is then still written to the database, and watchers
 """
 
 import asyncio
+from contextvars import Context
 from dataclasses import dataclass
 from typing import cast
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 import redis
 import redis.asyncio
@@ -30,6 +32,7 @@ logger = get_logger(__name__)
 FIELD = b"e"
 COALESCE_S = 0.03
 _MAX_EVENTS = 20_000
+_GROUP_MAX = 200
 _LIVE_EXPIRY_S = 24 * 3600
 _ENDED_EXPIRY_S = 3600
 _CANCEL_EXPIRY_S = 3600
@@ -93,36 +96,56 @@ def append_event(turn_id: UUID, event: TurnEvent) -> bool:
     return True
 
 
-# KEYS[1] the log; ARGV event, most events, seconds to live, kinds that end a turn.
+# Logs that ended with a gap while Redis was away: their end says the whole text first.
+_torn: set[str] = set()
+
+# KEYS[1] the log; ARGV event, snapshot or nothing, most events, seconds to live, kinds that end.
 _END = """
 local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
 if last then
     local kind = cjson.decode(last[2][2])['kind']
-    for i = 4, #ARGV do
+    for i = 5, #ARGV do
         if ARGV[i] == kind then return 0 end
     end
 end
-redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'e', ARGV[1])
-redis.call('EXPIRE', KEYS[1], ARGV[3])
+if ARGV[2] ~= '' then
+    redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], '*', 'e', ARGV[2])
+end
+redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], '*', 'e', ARGV[1])
+redis.call('EXPIRE', KEYS[1], ARGV[4])
 return 1
 """
 
 
-def append_end(turn_id: UUID, event: TurnEvent) -> bool:
+def append_end(turn_id: UUID, event: TurnEvent, *, whole: str | None = None) -> bool:
     """Append the terminal event unless the log has one: in one step, so there are never two.
+
+    Args:
+        turn_id: The turn that ended.
+        event: Its terminal event.
+        whole: The whole answer, where it is not sure that the log adds up to it.
 
     Returns:
         Whether the log has it now; a Redis that is away is logged, not raised.
     """
-    client = redis_client(RedisRole.STREAMS)
-    arguments: list[str | int] = [event.model_dump_json()]
-    arguments += [_MAX_EVENTS, _ENDED_EXPIRY_S, *sorted(TERMINAL_KINDS)]
+    key = stream_key(turn_id)
+    snapshot = ""
+    if whole is not None:
+        snapshot = SnapshotEvent(attempt=event.attempt, text=whole).model_dump_json()
+    arguments: list[str | int] = [event.model_dump_json(), snapshot, _MAX_EVENTS, _ENDED_EXPIRY_S]
+    arguments += sorted(TERMINAL_KINDS)
     try:
-        client.register_script(_END)(keys=[stream_key(turn_id)], args=arguments)
+        redis_client(RedisRole.STREAMS).register_script(_END)(keys=[key], args=arguments)
     except redis.RedisError:
         logger.warning("stream.append_failed", turn_id=str(turn_id), kind=event.kind)
         return False
+    _torn.discard(key)
     return True
+
+
+def is_torn(turn_id: UUID) -> bool:
+    """Say whether this process could not write all of the turn's answer to its log."""
+    return stream_key(turn_id) in _torn
 
 
 def request_cancel(turn_id: UUID) -> None:
@@ -145,6 +168,69 @@ async def cancel_requested(turn_id: UUID) -> bool:
         return False
 
 
+class _GroupedWrites:
+    """All writes of one event loop to logs, in as few round trips as there are.
+
+    While one group is under way the next one gathers: a writer alone waits for nobody, and two
+    hundred answers cost as many round trips as one. They also need one connection together.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[str, list[str], asyncio.Future[int]]] = []
+        self._task: asyncio.Task[None] | None = None
+        self._redis = async_redis(RedisRole.STREAMS)
+
+    async def write(self, key: str, payloads: list[str]) -> int:
+        """Append events to a log.
+
+        Returns:
+            The length of the log afterwards.
+
+        Raises:
+            redis.RedisError: Redis is away; some of the events may be in the log all the same.
+        """
+        written: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._waiting.append((key, payloads, written))
+        if self._task is None or self._task.done():
+            # A context of its own: it writes for all tenants and belongs to none.
+            self._task = asyncio.create_task(self._run(), context=Context())
+        return await written
+
+    async def _run(self) -> None:
+        while self._waiting:
+            group, self._waiting = self._waiting[:_GROUP_MAX], self._waiting[_GROUP_MAX:]
+            try:
+                lengths = await self._write(group)
+            except redis.RedisError as error:
+                for _key, _payloads, written in group:
+                    if not written.done():
+                        written.set_exception(error)
+                continue
+            for (_key, _payloads, written), length in zip(group, lengths, strict=True):
+                if not written.done():  # whoever wrote may have been cancelled meanwhile
+                    written.set_result(length)
+
+    async def _write(self, group: list[tuple[str, list[str], asyncio.Future[int]]]) -> list[int]:
+        places, count = [], 0
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for key, payloads, _written in group:
+                for payload in payloads:
+                    _ = pipe.xadd(key, {FIELD: payload}, maxlen=_MAX_EVENTS, approximate=True)
+                _ = pipe.expire(key, _LIVE_EXPIRY_S)
+                _ = pipe.xlen(key)
+                count += len(payloads) + 2
+                places.append(count - 1)
+            answers = await pipe.execute()
+        return [int(answers[place]) for place in places]
+
+
+_groups: WeakKeyDictionary[asyncio.AbstractEventLoop, _GroupedWrites] = WeakKeyDictionary()
+
+
+def _grouped_writes() -> _GroupedWrites:
+    return _groups.setdefault(asyncio.get_running_loop(), _GroupedWrites())
+
+
 class TurnWriter:
     """Writes one attempt's events: the first delta at once, later ones coalesced every 30 ms.
 
@@ -159,7 +245,6 @@ class TurnWriter:
         self._attempt = attempt
         self._pending: list[str] = []
         self._flusher: asyncio.Task[None] | None = None
-        self._redis = async_redis(RedisRole.STREAMS)
         self._lock = asyncio.Lock()
         self._written: list[str] = []
         self._length: int | None = None  # of the log, after our last write
@@ -168,7 +253,10 @@ class TurnWriter:
     async def event(self, event: TurnEvent) -> None:
         """Append `event` after everything written before."""
         async with self._lock:
-            await self._append(*self._take_pending(), event)
+            pending = self._take_pending()
+            if isinstance(event, SnapshotEvent):
+                self._written = [event.text]
+            await self._append(*pending, event)
 
     async def delta(self, text: str) -> None:
         """Append a piece of the answer, together with what follows within 30 ms."""
@@ -187,6 +275,8 @@ class TurnWriter:
             await self._append(*self._take_pending())
             if self._gap:
                 await self._write(SnapshotEvent(attempt=self._attempt, text=whole))
+            if self._gap and self._length is None:
+                _torn.add(self._key)
 
     async def _flush_later(self) -> None:
         while True:
@@ -220,18 +310,9 @@ class TurnWriter:
 
     async def _write(self, *events: TurnEvent) -> bool:
         """Write `events` and note whether the log is what it should be; say whether they are in."""
+        payloads = [event.model_dump_json() for event in events]
         try:
-            async with self._redis.pipeline(transaction=False) as pipe:
-                for event in events:
-                    _ = pipe.xadd(
-                        self._key,
-                        {FIELD: event.model_dump_json()},
-                        maxlen=_MAX_EVENTS,
-                        approximate=True,
-                    )
-                _ = pipe.expire(self._key, _LIVE_EXPIRY_S)
-                _ = pipe.xlen(self._key)
-                length = int((await pipe.execute())[-1])
+            length = await _grouped_writes().write(self._key, payloads)
         except redis.RedisError:
             # The turn goes on: the answer is written to the database in any case.
             if not self._gap:

@@ -21,7 +21,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     parser.add_argument("--conversations", type=int, default=200)
     parser.add_argument("--people", type=int, default=10, help="in each of two workspaces")
-    parser.add_argument("--model", default="stub/ttft=300,itl=150,len=80")
+    parser.add_argument("--model", default="stub/ttft=300,itl=250,len=50")
     parser.add_argument("--faults", default=",".join(EVERYTHING))
     options = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.chaos.settings")

@@ -39,7 +39,7 @@ from apps.conversations.models.messages import Message
 from apps.conversations.models.turns import Turn
 from apps.conversations.selectors import access_turn, branch_messages, turn_view
 from apps.conversations.services.changes import Change, announce, lock_conversation
-from apps.conversations.stream import append_end, append_event, request_cancel
+from apps.conversations.stream import append_end, append_event, is_torn, request_cancel
 from apps.core import scope
 from apps.core.clock import now
 from apps.core.envelope import error_body
@@ -233,7 +233,8 @@ def finish_turn(*, claimed: ClaimedTurn, outcome: TurnOutcome) -> bool:
         _release_next(turn)
         announce(Change(conversation=conversation, messages=[turn.answer_id], turns=[turn]))
     # The lease outlives the event: if it cannot be written now, the reaper writes it.
-    if announce_end(turn):
+    whole = outcome.text if is_torn(turn.pk) else None
+    if append_end(turn.pk, _terminal_event(turn), whole=whole):
         jobs.release_lease(kind=LEASE_KIND, key=claimed.turn_id, owner=claimed.owner)
     return True
 
@@ -241,10 +242,12 @@ def finish_turn(*, claimed: ClaimedTurn, outcome: TurnOutcome) -> bool:
 def announce_end(turn: Turn) -> bool:
     """Write the terminal event of a turn that ended, unless the log has it.
 
+    Nobody knows any more what reached the log, so the stored text goes before it.
+
     Returns:
         Whether the log has it now; false while Redis is away.
     """
-    return append_end(turn.pk, _terminal_event(turn))
+    return append_end(turn.pk, _terminal_event(turn), whole=turn.answer.text)
 
 
 def _terminal_event(turn: Turn) -> TurnEvent:

@@ -21,7 +21,7 @@ from apps.core import scope
 from apps.core.clock import now
 from apps.core.concurrency import tenant_db
 from apps.core.ids import new_id
-from apps.core.redis import RedisRole, redis_client
+from apps.core.redis import RedisRole, async_redis, redis_client
 from apps.core.scope import Actor, TenantRef
 from apps.jobs.models import Lease, OutboxEntry
 from apps.jobs.reaper import reap_leases
@@ -216,3 +216,51 @@ def test_a_deleted_turn_needs_no_recovery(committed: World, waiting: Turn) -> No
             recover_turn(waiting.pk)
 
         assert not Turn.objects.filter(state=TurnState.QUEUED).exists()
+
+
+async def test_an_end_that_somebody_else_announces_brings_the_whole_text(
+    committed: World, waiting: Turn
+) -> None:
+    """The worker died between the database and the log: what reached the log, nobody knows."""
+    with scope.tenant_scope(committed.acme):
+        await written(waiting.pk, "one ")
+        await tenant_db(ended_in_the_database, waiting, "one two three")
+        await tenant_db(recovered, waiting)
+
+        assert await shown(waiting.pk) == "one two three"
+        events = await read_after(stream_key(waiting.pk), START, count=100)
+    assert events[-1].decode().kind == "done"
+
+
+def ended_in_the_database(turn: Turn, text: str) -> None:
+    Turn.objects.filter(pk=turn.pk).update(state=TurnState.COMPLETED, attempt=1)
+    Message.objects.filter(pk=turn.answer_id).update(parts=[{"type": "text", "text": text}])
+
+
+def recovered(turn: Turn) -> None:
+    with transaction.atomic():
+        recover_turn(turn.pk)
+
+
+async def test_two_hundred_answers_are_written_at_once_in_order(committed: World) -> None:
+    """The library's pool of connections refuses the hundred and first command at once."""
+    with scope.tenant_scope(committed.acme):
+        turns = [new_id() for _ in range(200)]
+        writers = await asyncio.gather(*(written(turn, "one ", "two ") for turn in turns))
+        await asyncio.gather(*(writer.delta("three") for writer in writers))
+        await asyncio.gather(*(writer.close("one two three") for writer in writers))
+        texts = [await shown(turn) for turn in turns]
+        kinds = [
+            event.decode().kind
+            for turn in turns
+            for event in await read_after(stream_key(turn), START, count=100)
+        ]
+
+    assert set(texts) == {"one two three"}
+    assert "snapshot" not in kinds
+
+
+async def test_more_callers_than_connections_wait_for_one(committed: World) -> None:
+    client = async_redis(RedisRole.STREAMS)
+
+    assert all(await asyncio.gather(*(client.ping() for _ in range(300))))
