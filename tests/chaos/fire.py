@@ -30,6 +30,7 @@ class Plan:
         faults: Names from `FAULTS`, one after another.
         calm_s: Seconds between a recovery and the next fault.
         size: Characters added to each message.
+        turns: Messages in each conversation; 0 for as many as fit until the last fault is over.
     """
 
     model: str
@@ -37,6 +38,7 @@ class Plan:
     faults: Sequence[str]
     calm_s: float = 1.0
     size: int = 0
+    turns: int = 0
 
 
 @dataclass(slots=True)
@@ -154,6 +156,10 @@ async def _reset(fire: Fire) -> None:
     fire.proxy.reset_all()
 
 
+async def _break_readers(fire: Fire) -> None:
+    fire.target.break_readers()
+
+
 async def _disconnect(fire: Fire) -> None:
     for client in fire.clients:
         await client.drop()
@@ -166,6 +172,7 @@ FAULTS: dict[str, Callable[[Fire], Awaitable[None]]] = {
     **{f"term {name}": _terminate(name) for name in ("web", "worker")},
     "reset": _reset,
     "disconnect": _disconnect,
+    "break readers": _break_readers,
 }
 
 
@@ -179,8 +186,13 @@ async def burn(target: Target, plan: Plan) -> Report:
         talks = []
         for index in range(plan.conversations):
             client = fire.clients[index % len(fire.clients)]
-            thread = f"{client.person.label}-{index}"
-            talks.append(asyncio.create_task(client.talk(thread, stop, size=plan.size)))
+            thread = f"{client.person.label}-{len(target.history)}-{index}"
+            talk = (
+                client.say(thread, plan.turns, size=plan.size)
+                if plan.turns
+                else client.talk(thread, stop, size=plan.size)
+            )
+            talks.append(asyncio.create_task(talk))
         await _until(lambda: all(len(t.progress) > 2 for t in fire.turns()), _SETTLE_S)
         for name in plan.faults:
             await asyncio.sleep(plan.calm_s)
@@ -198,9 +210,9 @@ async def burn(target: Target, plan: Plan) -> Report:
         counts["messages"] = len(fire.turns())
         counts["resets"] = proxy.resets
     messages, turns = target.stored()
-    observed = [turn.observed for turn in fire.turns()]
+    target.history.extend(turn.observed for turn in fire.turns())
     counts["second_attempts"] = sum(turn.attempt > 1 for turn in turns)
-    verdict = check(observed, messages, turns)
+    verdict = check(target.history, messages, turns)
     return Report(verdict, fire.faults, counts, time.monotonic() - started)
 
 

@@ -5,13 +5,14 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 import psycopg
+import redis
 
-from tests.chaos.checker import StoredMessage, StoredTurn
+from tests.chaos.checker import Observed, StoredMessage, StoredTurn
 from tests.chaos.people import SLUGS, Person, people_of
 from tests.system.browser.stack import reachable_folder, running_stack
 from tools.stack.leftovers import read_pid
@@ -22,12 +23,21 @@ _SERVERS = {"postgres": "postgres/postmaster.pid", "valkey": "valkey/valkey.pid"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A running Karen that may be shot at."""
+    """A running Karen that may be shot at.
+
+    Attributes:
+        port: Where the web server listens.
+        var: Its folder.
+        people: Who may chat there.
+        environment: Its variables.
+        history: What clients of earlier runs saw; the database holds that as well.
+    """
 
     port: int
     var: Path
     people: list[Person]
     environment: dict[str, str]
+    history: list[Observed] = field(default_factory=list)
 
     def pid(self, name: str) -> int:
         """Return the process of `web`, `worker`, `gpu`, `relay`, `beat`, `valkey`, `postgres`."""
@@ -50,6 +60,14 @@ class Target:
             for child in below:
                 child.send_signal(number)
         return pid
+
+    def break_readers(self) -> int:
+        """Break the connections on which web processes wait for events; return how many."""
+        with redis.Redis.from_url(f"{self.environment['REDIS_URL']}/1") as client:
+            waiting = [one["id"] for one in client.client_list() if one["cmd"] == "xread"]
+            for identifier in waiting:
+                client.client_kill_filter(_id=identifier)
+        return len(waiting)
 
     def stored(self) -> tuple[list[StoredMessage], list[StoredTurn]]:
         """Read every message and turn of both workspaces, past all of Karen's code."""
