@@ -25,7 +25,7 @@ logger = get_logger(__name__)
 
 START = "0-0"
 _BLOCK_MS = 5_000
-_READ_COUNT = 500
+_READ_COUNT = 64  # events may be large, and whoever lags reads again
 _FRESH_MAX = 256
 _CONTROL_EXPIRY_S = 600
 _BACKOFF_S = 0.5

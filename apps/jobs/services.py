@@ -1,5 +1,6 @@
 """Enqueuing, leases and dead letters."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
@@ -23,6 +24,7 @@ from apps.jobs.registry import UnknownTask, find_task, require_task
 
 logger = get_logger(__name__)
 
+_SENT_AT = "karen_sent_at"
 _HEARTBEAT_TTL_S = 120
 _RELAY_AFTER_S = 2.0
 _RELAY_BATCH = 100
@@ -70,7 +72,7 @@ def _publish_now(entry: OutboxEntry) -> None:
 
 def _publish(entry: OutboxEntry) -> None:
     spec = require_task(entry.task)
-    headers = {"karen_correlation_id": entry.correlation_id}
+    headers = {"karen_correlation_id": entry.correlation_id, _SENT_AT: now().timestamp()}
     if entry.tenant_id is not None:
         headers["karen_tenant"] = str(entry.tenant_id)
     current_app.send_task(
@@ -121,12 +123,20 @@ def relay_outbox() -> int:
     return published
 
 
-def queue_length(queue: str) -> int:
-    """Return how many messages wait in a queue for a worker; 0 while the broker is away."""
+def oldest_message_age_s(queue: str) -> float:
+    """Return for how many seconds the oldest message of a queue has waited for a worker.
+
+    Workers take the oldest first, so whatever was sent earlier has been taken, or is lost. 0 where
+    no message waits or the broker is away.
+    """
     try:
-        return int(redis_client(RedisRole.BROKER).llen(queue))
+        oldest = redis_client(RedisRole.BROKER).lindex(queue, -1)
     except redis.RedisError:
-        return 0
+        return 0.0
+    if oldest is None:
+        return 0.0
+    sent_at = json.loads(oldest).get("headers", {}).get(_SENT_AT)
+    return max(now().timestamp() - sent_at, 0.0) if isinstance(sent_at, float) else 0.0
 
 
 def hold_lease(*, kind: str, key: UUID, owner: str, ttl_s: float) -> None:

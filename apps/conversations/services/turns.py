@@ -297,7 +297,11 @@ def recover_turn(turn_id: UUID) -> None:
 
 
 def _recover_waiting(turn: Turn) -> None:
-    """Enqueue a waiting turn again unless its message may still stand in the queue."""
+    """Enqueue a waiting turn again unless its message may still stand in the queue.
+
+    It was sent at least as long ago as its lease lived: where the oldest message is younger, it is
+    not among them.
+    """
     if turn.blocked_by is not None and turn.blocked_by.state in ACTIVE:
         _wait(turn)
         return
@@ -305,7 +309,7 @@ def _recover_waiting(turn: Turn) -> None:
         turn.blocked_by = None
         turn.save(update_fields=["blocked_by"])
     waited_s = (now() - (turn.started_at or turn.created_at)).total_seconds()
-    if not jobs.queue_length(turn.queue):
+    if jobs.oldest_message_age_s(turn.queue) < _QUEUED_TTL_S - 1.0:
         _enqueue(turn)
     elif waited_s < _MESSAGE_TTL_S:
         jobs.hold_lease(kind=LEASE_KIND, key=turn.pk, owner="queue", ttl_s=_QUEUED_TTL_S)

@@ -1,6 +1,7 @@
 """What a killed Redis, a killed worker and a repeated command may not do to an answer."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
@@ -168,6 +169,28 @@ def outdate_lease() -> None:
     Lease.objects.update(until=now() - timedelta(seconds=1))
 
 
+def make_queue_older(seconds: float) -> None:
+    """Have the workers be behind: what waits was sent so long ago."""
+    client = redis_client(RedisRole.BROKER)
+    for place, text in enumerate(client.lrange("chat", 0, -1)):
+        message = json.loads(text)
+        message["headers"]["karen_sent_at"] -= seconds
+        client.lset("chat", place, json.dumps(message))
+
+
+def test_a_message_that_was_lost_is_not_mistaken_for_younger_ones(
+    committed: World, people: People, actor_in: ActorIn, waiting: Turn
+) -> None:
+    redis_client(RedisRole.BROKER).flushdb()
+    outdate_lease()
+    send(actor=actor_in(people.ann, committed.acme), tenant=committed.acme)
+    assert queued_messages() == 1
+
+    reap_leases()
+
+    assert queued_messages() == 2
+
+
 def queued_messages() -> int:
     return int(redis_client(RedisRole.BROKER).llen("chat"))
 
@@ -189,6 +212,7 @@ def test_a_message_that_the_broker_lost_is_enqueued_again_within_seconds(
 def test_a_message_that_waits_for_a_busy_worker_is_not_enqueued_twice(
     committed: World, waiting: Turn
 ) -> None:
+    make_queue_older(20)
     for _ in range(3):
         outdate_lease()
         assert reap_leases() == 1
@@ -202,6 +226,7 @@ def test_a_turn_that_waited_longer_than_its_message_lives_is_enqueued_again(
 ) -> None:
     with scope.tenant_scope(committed.acme):
         Turn.objects.update(created_at=now() - timedelta(seconds=100))
+    make_queue_older(100)
     outdate_lease()
     reap_leases()
 
