@@ -12,15 +12,10 @@ from django.db.models import F
 
 from apps.audit import services as audit
 from apps.conversations.contracts import (
-    CancelledEvent,
     ClaimedTurn,
-    DoneEvent,
-    ErrorEvent,
-    InterruptedEvent,
     Mode,
     RetryingEvent,
     TextPart,
-    TurnEvent,
     TurnKind,
     TurnOutcome,
     TurnSettings,
@@ -37,13 +32,17 @@ from apps.conversations.errors import AttemptsExhausted
 from apps.conversations.models.conversations import Conversation
 from apps.conversations.models.messages import Message
 from apps.conversations.models.turns import Turn
-from apps.conversations.selectors import access_turn, branch_messages, turn_view
+from apps.conversations.selectors import (
+    access_turn,
+    branch_messages,
+    terminal_event,
+    turn_view,
+)
 from apps.conversations.services.changes import Change, announce, lock_conversation
 from apps.conversations.stream import append_end, append_event, is_torn, request_cancel
 from apps.core import scope
 from apps.core.clock import now
 from apps.core.envelope import error_body
-from apps.core.errors import InternalError
 from apps.core.logging import get_logger
 from apps.core.scope import Actor
 from apps.jobs import services as jobs
@@ -234,7 +233,7 @@ def finish_turn(*, claimed: ClaimedTurn, outcome: TurnOutcome) -> bool:
         announce(Change(conversation=conversation, messages=[turn.answer_id], turns=[turn]))
     # The lease outlives the event: if it cannot be written now, the reaper writes it.
     whole = outcome.text if is_torn(turn.pk) else None
-    if append_end(turn.pk, _terminal_event(turn), whole=whole):
+    if append_end(turn.pk, terminal_event(turn), whole=whole):
         jobs.release_lease(kind=LEASE_KIND, key=claimed.turn_id, owner=claimed.owner)
     return True
 
@@ -247,28 +246,7 @@ def announce_end(turn: Turn) -> bool:
     Returns:
         Whether the log has it now; false while Redis is away.
     """
-    return append_end(turn.pk, _terminal_event(turn), whole=turn.answer.text)
-
-
-def _terminal_event(turn: Turn) -> TurnEvent:
-    attempt, answer_id = turn.attempt, turn.answer_id
-    match TurnState(turn.state):
-        case TurnState.COMPLETED:
-            return DoneEvent(
-                attempt=attempt, message_id=answer_id, finish_reason=turn.finish_reason
-            )
-        case TurnState.CANCELLED:
-            return CancelledEvent(attempt=attempt, message_id=answer_id)
-        case TurnState.INTERRUPTED:
-            return InterruptedEvent(attempt=attempt, message_id=answer_id)
-        case TurnState.FAILED:
-            return ErrorEvent(
-                attempt=attempt,
-                message_id=answer_id,
-                error=turn.error or error_body(InternalError()),
-            )
-        case TurnState.QUEUED | TurnState.RUNNING | TurnState.RETRYING:
-            raise ValueError(f"turn {turn.pk} has not ended")
+    return append_end(turn.pk, terminal_event(turn), whole=turn.answer.text)
 
 
 def recover_turn(turn_id: UUID) -> None:
