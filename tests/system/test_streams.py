@@ -109,14 +109,15 @@ async def test_two_hundred_streams_leave_a_pool_of_ten_to_everybody_else(
         sent = await tenant_db(lambda: send(actor=actor_in(people.ann, acme), tenant=acme))
         extra = {"DJANGO_SETTINGS_MODULE": "tests.system.small_pool"}
         with running_web(tmp_path, extra) as web:
+            # Daphne sends an answer's headers with its first bytes, so there must be some.
+            writer = TurnWriter(sent.turn_id, 1)
+            await writer.event(StartEvent(attempt=1, model="echo/plain"))
             async with AsyncExitStack() as stack:
                 streams = [
                     await stack.enter_async_context(transport(web, cookies, sent.turn_id))
                     for _ in range(STREAMS)
                 ]
                 following = [asyncio.create_task(until_the_end(each)) for each in streams]
-                writer = TurnWriter(sent.turn_id, 1)
-                await writer.event(StartEvent(attempt=1, model="echo/plain"))
                 seconds = []
                 for number in range(PIECES):
                     await writer.event(DeltaEvent(attempt=1, text=f"word{number} "))
