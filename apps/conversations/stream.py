@@ -6,9 +6,10 @@ Redis may vanish: the answer is then still written to the database, and watchers
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextvars import Context
 from dataclasses import dataclass
-from typing import cast
+from typing import Generic, TypeVar, cast
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -163,72 +164,88 @@ def request_cancel(turn_id: UUID) -> None:
 async def cancel_requested(turn_id: UUID) -> bool:
     """Say whether somebody asked to stop the turn; false while Redis is away."""
     try:
-        return bool(await async_redis(RedisRole.STREAMS).exists(cancel_key(turn_id)))
+        return await _own_traffic().checks.one(cancel_key(turn_id))
     except redis.RedisError:
         return False
 
 
-class _GroupedWrites:
-    """All writes of one event loop to logs, in as few round trips as there are.
+ItemT = TypeVar("ItemT")
+AnswerT = TypeVar("AnswerT")
 
-    While one group is under way the next one gathers: a writer alone waits for nobody, and two
-    hundred answers cost as many round trips as one. They also need one connection together.
+
+class _Grouped(Generic[ItemT, AnswerT]):
+    """What all turns of one event loop ask of Redis, in as few round trips as there are.
+
+    While one group is under way the next one gathers: a turn alone waits for nobody, and two
+    hundred cost as many round trips as one. They also need one connection together.
     """
 
-    def __init__(self) -> None:
-        self._waiting: list[tuple[str, list[str], asyncio.Future[int]]] = []
+    def __init__(self, ask: Callable[[list[ItemT]], Awaitable[list[AnswerT]]]) -> None:
+        self._ask = ask
+        self._waiting: list[tuple[ItemT, asyncio.Future[AnswerT]]] = []
         self._task: asyncio.Task[None] | None = None
-        self._redis = async_redis(RedisRole.STREAMS)
 
-    async def write(self, key: str, payloads: list[str]) -> int:
-        """Append events to a log.
-
-        Returns:
-            The length of the log afterwards.
+    async def one(self, item: ItemT) -> AnswerT:
+        """Return the answer to one item.
 
         Raises:
-            redis.RedisError: Redis is away; some of the events may be in the log all the same.
+            redis.RedisError: Redis is away; what was to be written may be there all the same.
         """
-        written: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._waiting.append((key, payloads, written))
+        answer: asyncio.Future[AnswerT] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, answer))
         if self._task is None or self._task.done():
-            # A context of its own: it writes for all tenants and belongs to none.
+            # A context of its own: it works for all tenants and belongs to none.
             self._task = asyncio.create_task(self._run(), context=Context())
-        return await written
+        return await answer
 
     async def _run(self) -> None:
         while self._waiting:
             group, self._waiting = self._waiting[:_GROUP_MAX], self._waiting[_GROUP_MAX:]
             try:
-                lengths = await self._write(group)
+                answers = await self._ask([item for item, _ in group])
             except redis.RedisError as error:
-                for _key, _payloads, written in group:
-                    if not written.done():
-                        written.set_exception(error)
+                for _item, waiting in group:
+                    if not waiting.done():
+                        waiting.set_exception(error)
                 continue
-            for (_key, _payloads, written), length in zip(group, lengths, strict=True):
-                if not written.done():  # whoever wrote may have been cancelled meanwhile
-                    written.set_result(length)
-
-    async def _write(self, group: list[tuple[str, list[str], asyncio.Future[int]]]) -> list[int]:
-        places, count = [], 0
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for key, payloads, _written in group:
-                for payload in payloads:
-                    _ = pipe.xadd(key, {FIELD: payload}, maxlen=_MAX_EVENTS, approximate=True)
-                _ = pipe.expire(key, _LIVE_EXPIRY_S)
-                _ = pipe.xlen(key)
-                count += len(payloads) + 2
-                places.append(count - 1)
-            answers = await pipe.execute()
-        return [int(answers[place]) for place in places]
+            for (_item, waiting), answer in zip(group, answers, strict=True):
+                if not waiting.done():  # whoever asked may have been cancelled meanwhile
+                    waiting.set_result(answer)
 
 
-_groups: WeakKeyDictionary[asyncio.AbstractEventLoop, _GroupedWrites] = WeakKeyDictionary()
+async def _write_all(writes: list[tuple[str, list[str]]]) -> list[int]:
+    """Append events to logs; return the length of each log afterwards."""
+    places, count = [], 0
+    async with async_redis(RedisRole.STREAMS).pipeline(transaction=False) as pipe:
+        for key, payloads in writes:
+            for payload in payloads:
+                _ = pipe.xadd(key, {FIELD: payload}, maxlen=_MAX_EVENTS, approximate=True)
+            _ = pipe.expire(key, _LIVE_EXPIRY_S)
+            _ = pipe.xlen(key)
+            count += len(payloads) + 2
+            places.append(count - 1)
+        answers = await pipe.execute()
+    return [int(answers[place]) for place in places]
 
 
-def _grouped_writes() -> _GroupedWrites:
-    return _groups.setdefault(asyncio.get_running_loop(), _GroupedWrites())
+async def _which_exist(keys: list[str]) -> list[bool]:
+    """Say of each key whether it is there."""
+    return [value is not None for value in await async_redis(RedisRole.STREAMS).mget(keys)]
+
+
+class _Traffic:
+    """The groups of one event loop."""
+
+    def __init__(self) -> None:
+        self.writes = _Grouped(_write_all)
+        self.checks = _Grouped(_which_exist)
+
+
+_traffic: WeakKeyDictionary[asyncio.AbstractEventLoop, _Traffic] = WeakKeyDictionary()
+
+
+def _own_traffic() -> _Traffic:
+    return _traffic.setdefault(asyncio.get_running_loop(), _Traffic())
 
 
 class TurnWriter:
@@ -312,7 +329,7 @@ class TurnWriter:
         """Write `events` and note whether the log is what it should be; say whether they are in."""
         payloads = [event.model_dump_json() for event in events]
         try:
-            length = await _grouped_writes().write(self._key, payloads)
+            length = await _own_traffic().writes.one((self._key, payloads))
         except redis.RedisError:
             # The turn goes on: the answer is written to the database in any case.
             if not self._gap:

@@ -73,6 +73,7 @@ class Client:
         self._watching: set[str] = set()
         self._socket: ClientConnection | None = None
         self._not_before = 0.0
+        self._failures = 0
         self._errands: set[asyncio.Task[None]] = set()
 
     # -- the person
@@ -117,20 +118,16 @@ class Client:
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
-        failures = 0
         try:
             while True:
-                try:
+                with suppress(OSError, TimeoutError, WebSocketException):
                     await self._one_connection()
-                    failures = 0
-                except (OSError, TimeoutError, WebSocketException):
-                    pass
                 self._socket = None
                 self._watching.clear()
-                ceiling = min(_BACKOFF_MAX_S, _BACKOFF_S * 2**failures)
+                ceiling = min(_BACKOFF_MAX_S, _BACKOFF_S * 2**self._failures)
                 pause = self._not_before + ceiling * random.uniform(0.2, 1.0)
                 self._not_before = 0.0
-                failures += 1
+                self._failures += 1
                 self.counts["reconnects"] += 1
                 await asyncio.sleep(pause)
         finally:
@@ -172,7 +169,7 @@ class Client:
     async def _receive(self, socket: ClientConnection, frame: dict[str, Any]) -> None:
         match frame["type"]:
             case "ready":
-                self._socket = socket
+                self._socket, self._failures = socket, 0
                 for turn_id, turn in self._by_turn.items():
                     if not turn.over.is_set():
                         await self._watch(turn_id)
