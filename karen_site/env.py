@@ -79,7 +79,8 @@ class Environment:
     )
     karen_role: str = _var(
         "",
-        "`web` in web processes, which pool database connections; set by the ASGI entry.",
+        "`web` and `worker` processes pool database connections; set by the ASGI entry and the"
+        " Procfile.",
         group="Platform",
     )
     demo: bool = _var(
@@ -94,10 +95,16 @@ class Environment:
         secret=True,
     )
     db_pool_size: int = _var(
-        20, "Most pooled database connections of one web process.", group="Services"
+        20, "Most pooled database connections of one web or worker process.", group="Services"
     )
     db_threads: int = _var(
         8, "Threads of one process for database work called from async code.", group="Services"
+    )
+    chat_threads: int = _var(
+        256,
+        "Answers that one worker writes at the same time. One that waits for its model costs a"
+        " thread and no database connection.",
+        group="Services",
     )
     redis_url: str = _var(
         "redis://127.0.0.1:6379",

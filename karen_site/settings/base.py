@@ -72,7 +72,7 @@ DATABASES["default"]["OPTIONS"] |= {
     "options": "-c statement_timeout=30000 -c lock_timeout=10000"
     " -c idle_in_transaction_session_timeout=60000",
 }
-if ENV.karen_role == "web":
+if ENV.karen_role in {"web", "worker"}:
     # Every PostgreSQL backend caches what it saw of each tenant's schema: lifetimes stay short.
     DATABASES["default"]["OPTIONS"]["pool"] = {
         "min_size": 2,
@@ -272,6 +272,7 @@ CHAT_TEMPORARY_HOURS = 24
 CHAT_SEARCHES_PER_MINUTE = 120
 ELASTICSEARCH_URL = ENV.elasticsearch_url
 ELASTICSEARCH_PREFIX = ENV.elasticsearch_prefix
+CHAT_THREADS = ENV.chat_threads
 CHAT_MAX_TOKENS = ENV.answer_max_tokens
 CHAT_TEMPERATURE = 0.3
 

@@ -25,7 +25,7 @@ from apps.conversations.services.changes import (
     record_change,
 )
 from apps.conversations.services.options import apply_options
-from apps.conversations.stream import append_event, request_cancel
+from apps.conversations.stream import append_end, request_cancel
 from apps.core.scope import Actor
 
 
@@ -132,4 +132,4 @@ def erase(conversation: Conversation) -> None:
 def _end_streams(ends: list[tuple[UUID, CancelledEvent]]) -> None:
     for turn_id, event in ends:
         request_cancel(turn_id)
-        append_event(turn_id, event)
+        append_end(turn_id, event)
