@@ -33,6 +33,7 @@ SHARED_APPS = [
     "apps.tenants",
     "apps.accounts",
     "apps.providers",
+    "apps.plugins",
     "apps.web",
     "apps.api",
     "apps.admin",
