@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from apps.conversations import hub
-from apps.conversations.contracts import TurnAccepted
+from apps.conversations.contracts import Delivery, NewMessage, TurnAccepted
 from apps.conversations.models.conversations import Conversation
 from apps.conversations.models.messages import Message
 from apps.core import scope
@@ -19,16 +19,20 @@ def send(
     conversation_id: UUID | None = None,
     client_message_id: str = "",
     model: str | None = "echo/plain",
+    delivery: Delivery = Delivery.REJECT,
 ) -> TurnAccepted:
     """Send a message as an edge does."""
     with scope.tenant_scope(tenant), scope.actor_scope(actor), scope.correlation_scope():
-        return hub.submit_message(
+        return hub.ask(
             actor=actor,
             edge="test",
-            conversation_id=conversation_id,
-            client_message_id=client_message_id or new_id().hex,
-            text=text,
-            model=model,
+            wanted=NewMessage(
+                conversation_id=conversation_id,
+                client_message_id=client_message_id or new_id().hex,
+                text=text,
+                model=model,
+                delivery=delivery,
+            ),
         )
 
 

@@ -21,7 +21,7 @@ class ConversationsConfig(AppConfig):
         register_actions(
             {
                 "conversation.created": "Conversation started",
-                "conversation.renamed": "Conversation renamed",
+                "conversation.configured": "Conversation configured",
                 "conversation.deleted": "Conversation deleted",
                 "turn.cancelled": "Answer stopped",
             }

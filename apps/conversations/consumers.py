@@ -24,17 +24,25 @@ from apps.conversations.contracts import (
     PROTOCOL_VERSION,
     AckFrame,
     ClientFrame,
+    ContinueFrame,
+    FocusFrame,
+    FollowFrame,
     MessageFrame,
     PingFrame,
+    RegenerateFrame,
     StopFrame,
+    TurnAccepted,
     TurnView,
+    TypingFrame,
     WatchFrame,
     client_frames,
 )
 from apps.conversations.domain.states import ACTIVE
 from apps.conversations.errors import FrameInvalid
 from apps.conversations.permissions import CHAT
-from apps.conversations.relay import TurnRelay
+from apps.conversations.presence import Room
+from apps.conversations.relay import NoticeRelay, TurnRelay
+from apps.conversations.rendering import as_json
 from apps.conversations.watching import START
 from apps.core import scope
 from apps.core.concurrency import platform_db, tenant_db
@@ -75,16 +83,19 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # untyped lib
             return
         self.actor = actor
         metrics.active_sessions.inc()
-        await self._send(self._ready())
+        self._room = Room(self.channel_layer, self.channel_name, actor)
+        self._notices = NoticeRelay(actor, send=self._send)
+        await self._send(await self._ready())
         self._spawn(self._check_session())
 
-    def _ready(self) -> dict[str, Any]:
+    async def _ready(self) -> dict[str, Any]:
         return {
             "type": "ready",
             "protocol": PROTOCOL_VERSION,
             "correlation_id": scope.correlation_id(),
             "user": {"id": str(self.actor.id), "label": self.actor.label},
             "heartbeat_s": _HEARTBEAT_S,
+            "cursor": await self._notices.cursor(),
             "models": [{"id": m.id, "label": m.label} for m in providers.list_models()],
         }
 
@@ -93,6 +104,8 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # untyped lib
         """End the relays; the turns go on: a disconnect is not a cancel."""
         if hasattr(self, "actor"):
             metrics.active_sessions.dec()
+            await self._notices.stop()
+            await self._room.enter(None)
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -128,60 +141,67 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # untyped lib
         task.add_done_callback(self._tasks.discard)
 
     async def _handle(self, frame: ClientFrame) -> None:
-        ref = getattr(frame, "ref", "")
+        await self._guarded(frame.type, getattr(frame, "ref", ""), self._dispatch_frame(frame))
+
+    async def _guarded(self, what: str, ref: str, work: Coroutine[Any, Any, None]) -> None:
         with scope.actor_scope(self.actor), scope.correlation_scope():
             try:
-                await self._dispatch_frame(frame)
+                await work
             except KarenError as error:
                 metrics.chat_errors_total.labels(error.code).inc()
                 await self._send_error(error, ref=ref)
             except Exception:  # the socket is one of three places that may: it must answer
                 unhandled_total.labels("socket").inc()
-                logger.exception("socket.handler_failed", frame=frame.type)
+                logger.exception("socket.handler_failed", frame=what)
                 await self._send_error(InternalError(), ref=ref)
 
     async def _dispatch_frame(self, frame: ClientFrame) -> None:
         match frame:
-            case MessageFrame():
-                await self._take_message(frame)
+            case MessageFrame() | RegenerateFrame() | ContinueFrame():
+                accepted = await tenant_db(
+                    hub.ask, actor=self.actor, edge="websocket", wanted=frame
+                )
+                await self._accept(frame.ref, accepted)
             case WatchFrame():
                 turn = await tenant_db(hub.open_turn, actor=self.actor, turn_id=frame.turn_id)
                 await self._follow(turn, frame.after)
             case StopFrame():
                 await tenant_db(hub.stop_turn, actor=self.actor, turn_id=frame.turn_id)
+            case FollowFrame():
+                await self._notices.follow(frame.after)
+            case FocusFrame():
+                await self._focus(frame.conversation_id)
+            case TypingFrame():
+                await self._room.say_typing(frame.conversation_id)
             case PingFrame():
                 await self._send({"type": "pong"})
             case AckFrame():
                 return
 
-    async def _take_message(self, frame: MessageFrame) -> None:
-        accepted = await tenant_db(
-            hub.submit_message,
-            actor=self.actor,
-            edge="websocket",
-            conversation_id=frame.conversation_id,
-            client_message_id=frame.client_message_id,
-            text=frame.text,
-            model=frame.model,
-        )
-        await self._send(
-            {
-                "type": "accepted",
-                "ref": frame.ref,
-                "conversation_id": str(accepted.conversation_id),
-                "message_id": str(accepted.message_id),
-                "turn_id": str(accepted.turn_id),
-                "attempt": accepted.attempt,
-                "created": accepted.created,
-                "title": accepted.title,
-            }
-        )
-        if accepted.turn_id in self._relays:
-            return
+    async def _focus(self, conversation_id: UUID | None) -> None:
+        if conversation_id is not None:
+            await tenant_db(
+                hub.open_conversation, actor=self.actor, conversation_id=conversation_id
+            )
+        await self._room.enter(conversation_id)
+
+    async def room_event(self, event: dict[str, Any]) -> None:
+        """Pass on who is here or writing; called by the channel layer."""
+        frame = await self._room.take(event)
+        if frame is not None:
+            await self._send(frame)
+
+    async def _accept(self, ref: str, accepted: TurnAccepted) -> None:
+        await self._send({"type": "accepted", "ref": ref, **as_json(accepted)})
+        for turn_id in accepted.turn_ids:
+            if turn_id not in self._relays:
+                self._spawn(self._guarded("accepted", ref, self._start(turn_id, accepted)))
+
+    async def _start(self, turn_id: UUID, accepted: TurnAccepted) -> None:
         if accepted.created:
-            await self._relay(accepted.turn_id, None)
+            await self._relay(turn_id, None)
         else:  # sent before: its answer may be over and its log gone
-            turn = await tenant_db(hub.open_turn, actor=self.actor, turn_id=accepted.turn_id)
+            turn = await tenant_db(hub.open_turn, actor=self.actor, turn_id=turn_id)
             await self._follow(turn, None)
 
     async def _follow(self, turn: TurnView, after: str | None) -> None:

@@ -24,5 +24,9 @@ def assemble_prompt(
     window = int(context_tokens * _SAFETY)
     budget = max(window - answer_tokens - estimated_tokens(system.text), 0)
     taken = newest_that_fit([m.text for m in claimed.history], budget_tokens=budget)
-    kept = claimed.history[len(claimed.history) - taken :]
+    kept = [
+        ChatMessage(role=message.role, text=message.text)
+        for message in claimed.history[len(claimed.history) - taken :]
+        if message.text
+    ]
     return Prompt(messages=(system, *kept), dropped=len(claimed.history) - taken)

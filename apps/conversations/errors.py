@@ -122,3 +122,47 @@ class AnswerTimedOut(KarenError):
     def message(self) -> str:
         """Ask to send again."""
         return _("The answer took too long and was stopped. Please try again.")
+
+
+class MessageNotFound(KarenError):
+    """It does not exist, or the actor may not see it."""
+
+    code = "message_not_found"
+    status = 404
+
+    @override
+    def message(self) -> str:
+        """Say so."""
+        return _("This message does not exist, or it is not yours.")
+
+
+class IdempotencyConflict(KarenError):
+    """The same id of the client was used before for something else."""
+
+    code = "idempotency_conflict"
+    status = 409
+
+    @override
+    def message(self) -> str:
+        """Ask for a new id."""
+        return _("This client_message_id was used for another request. Use a new id.")
+
+
+class QueueFull(KarenError):
+    """At most `limit` messages wait in a conversation."""
+
+    code = "queue_full"
+    status = 409
+    retryable = True
+    public_fields = ("limit",)
+
+    def __init__(self, *, limit: int) -> None:
+        super().__init__(limit)
+        self.limit = limit
+
+    @override
+    def message(self) -> str:
+        """Ask to wait or stop."""
+        return _("%(limit)d messages wait for their answers here. Wait, or stop one first.") % {
+            "limit": self.limit
+        }

@@ -8,7 +8,13 @@ from uuid import UUID
 from django.conf import settings
 
 from apps.conversations import metrics, selectors, services
-from apps.conversations.contracts import TurnAccepted, TurnView
+from apps.conversations.contracts import (
+    AnswerAgain,
+    ContinueAnswer,
+    NewMessage,
+    TurnAccepted,
+    TurnView,
+)
 from apps.conversations.permissions import CHAT
 from apps.core import ratelimit
 from apps.core.errors import NotAuthenticated
@@ -19,33 +25,40 @@ _messages = ratelimit.Limit(
 )
 
 
-def submit_message(
-    *,
-    actor: Actor,
-    edge: str,
-    conversation_id: UUID | None,
-    client_message_id: str,
-    text: str,
-    model: str | None = None,
+def ask(
+    *, actor: Actor, edge: str, wanted: NewMessage | AnswerAgain | ContinueAnswer
 ) -> TurnAccepted:
-    """Take a message from an edge.
+    """Take a message, or the wish for another answer or the rest of one, from an edge.
 
     Raises:
         RateLimited: The actor sent too many.
-        KarenError: As `services.send_message`.
+        KarenError: As the service that takes it.
     """
+    _admit(actor, edge)
+    match wanted:
+        case NewMessage():
+            return services.send_message(actor=actor, message=wanted, permission=CHAT)
+        case AnswerAgain():
+            return services.answer_again(actor=actor, wanted=wanted, permission=CHAT)
+        case ContinueAnswer():
+            return services.continue_answer(actor=actor, wanted=wanted, permission=CHAT)
+
+
+def open_conversation(*, actor: Actor, conversation_id: UUID) -> None:
+    """Check that the actor may follow what happens in a conversation.
+
+    Raises:
+        PermissionDenied: The actor lacks the permission.
+        ConversationNotFound: It does not exist, or is not the actor's to see.
+    """
+    selectors.access_conversation(actor=actor, conversation_id=conversation_id, permission=CHAT)
+
+
+def _admit(actor: Actor, edge: str) -> None:
     if actor.id is None:
         raise NotAuthenticated
     ratelimit.enforce(_messages, actor.id.hex)
     metrics.chat_requests_total.labels(edge).inc()
-    return services.send_message(
-        actor=actor,
-        conversation_id=conversation_id,
-        permission=CHAT,
-        client_message_id=client_message_id,
-        text=text,
-        model=model,
-    )
 
 
 def stop_turn(*, actor: Actor, turn_id: UUID) -> TurnView:

@@ -12,9 +12,19 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
+import redis
+
 from apps.conversations.contracts import TERMINAL_KINDS
-from apps.conversations.stream import LoggedEvent, event_order, oldest_id, stream_key
+from apps.conversations.notices import notices_key
+from apps.conversations.stream import (
+    LoggedEvent,
+    event_order,
+    newest_id,
+    oldest_id,
+    stream_key,
+)
 from apps.conversations.watching import START, Watcher, stream_reader
+from apps.core.scope import Actor
 
 WINDOW = 256
 _PATIENCE_S = 30.0
@@ -120,3 +130,51 @@ class TurnRelay:
             except TimeoutError:
                 return False
         return not self._stopped
+
+
+class NoticeRelay:
+    """Follows one person's notices for one client."""
+
+    def __init__(self, actor: Actor, *, send: Send) -> None:
+        self._key = notices_key(actor.id) if actor.id is not None else ""
+        self._send = send
+        self._task: asyncio.Task[None] | None = None
+
+    async def cursor(self) -> str | None:
+        """Return the place after which notices are news; None while Redis is away."""
+        try:
+            return await newest_id(self._key) or START
+        except redis.RedisError:
+            return None
+
+    async def follow(self, after: str | None) -> None:
+        """Send what comes after a place in the log; None for what is new from now on."""
+        await self.stop()
+        self._task = asyncio.create_task(self._relay(after))
+
+    async def stop(self) -> None:
+        """Send nothing more."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _relay(self, after: str | None) -> None:
+        try:
+            place = after or await newest_id(self._key) or START
+            if await self._has_gap(after):
+                await self._send({"type": "cursor", "turn_id": None, "problem": "gap"})
+                place = await newest_id(self._key) or START
+            async with stream_reader().watch(self._key, place) as watcher:
+                while True:
+                    for event in await watcher.next_batch():
+                        notice = json.loads(event.payload)
+                        await self._send({"type": "notice", "id": event.id, "notice": notice})
+        except redis.RedisError:
+            await self._send({"type": "cursor", "turn_id": None, "problem": "gap"})
+
+    async def _has_gap(self, after: str | None) -> bool:
+        """Say whether notices after the client's place are gone."""
+        if after in {None, START}:
+            return False
+        oldest = await oldest_id(self._key)
+        return oldest is None or event_order(oldest) > event_order(after or START)

@@ -206,3 +206,9 @@ async def oldest_id(key: str) -> str | None:
     """Return the id of the oldest event that is still there, or None without a log."""
     entries = logged(await async_redis(RedisRole.STREAMS).xrange(key, count=1))
     return entries[0].id if entries else None
+
+
+async def newest_id(key: str) -> str | None:
+    """Return the id of the newest entry, or None without a log."""
+    entries = logged(await async_redis(RedisRole.STREAMS).xrevrange(key, count=1))
+    return entries[0].id if entries else None

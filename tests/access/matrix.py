@@ -158,6 +158,7 @@ def _api(route: str, **values: object) -> Row:
 
 
 _MESSAGE = {"text": "hello", "client_message_id": "matrix", "model": "echo/plain"}
+_ASK_AGAIN = {"client_message_id": "matrix-again", "model": "echo/plain"}
 _CONVERSATION = "conversations/<uuid:conversation_id>"
 _ONE = "/api/v1/conversations/{conversation}"
 
@@ -192,6 +193,26 @@ _WORKSPACE = (
         method="POST",
         body=_MESSAGE,
         success=(202,),
+    ),
+    _api(
+        f"{_CONVERSATION}/branch",
+        path=f"{_ONE}/branch",
+        method="PUT",
+        body={"message_id": "{message}"},
+    ),
+    _api(
+        "messages/<uuid:message_id>/regenerate",
+        path="/api/v1/messages/{message}/regenerate",
+        method="POST",
+        body=_ASK_AGAIN,
+        success=(202,),
+    ),
+    _api(
+        "messages/<uuid:message_id>/continue",
+        path="/api/v1/messages/{answer}/continue",
+        method="POST",
+        body=_ASK_AGAIN,
+        success=(202, 409),  # 409: it is still being written
     ),
     _api("turns", method="POST", body=_MESSAGE, success=(202,)),
     _api("turns/<uuid:turn_id>", path="/api/v1/turns/{turn}"),

@@ -13,7 +13,7 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 
 from apps.accounts.permissions import CHAT_USER
-from apps.conversations import services as conversations
+from apps.conversations import hub, services as conversations
 from apps.core import scope
 from apps.core.concurrency import platform_db
 from apps.core.scope import Actor, TenantRef
@@ -53,10 +53,15 @@ class Scene:
         return client.generic(
             row.method,
             row.address.format(**self.names),
-            data=json.dumps(row.body) if row.method != "GET" else "",
+            data=self._filled(json.dumps(row.body)) if row.method != "GET" else "",
             content_type="application/json",
             REMOTE_ADDR=_ELSEWHERE,
         )
+
+    def _filled(self, body: str) -> str:
+        for name, value in self.names.items():
+            body = body.replace("{" + name + "}", str(value))
+        return body
 
 
 @pytest.fixture
@@ -65,10 +70,13 @@ def scene(committed: World, people: People, actor_in: ActorIn) -> Scene:
     turn = send(actor=ann, tenant=committed.acme)
     with scope.tenant_scope(committed.acme), scope.actor_scope(ann):
         idle = conversations.start_conversation(actor=ann, permission=CHAT_USER)
+        answer_id = hub.open_turn(actor=ann, turn_id=turn.turn_id).answer_id
     names = {
         "idle": idle.id,
         "conversation": turn.conversation_id,
         "turn": turn.turn_id,
+        "message": turn.message_id,
+        "answer": answer_id,
         "acme": committed.acme.id,
     }
     return Scene(world=committed, names=names)

@@ -279,7 +279,7 @@ def check_migration(source: SourceFile, history: History, *, app: str) -> list[F
         )
         for line, rule, message in replay.hits(_items(node.value))
     ]
-    return silence(found, python_allowances(source), str(source.path))
+    return silence(found, python_allowances(source), str(source.path), sql=True)
 
 
 def check_migrations(*, root: Path = REPOSITORY) -> list[Finding]:

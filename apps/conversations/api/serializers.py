@@ -2,7 +2,16 @@
 
 from rest_framework import serializers
 
-from apps.conversations.contracts import MessageStatus, TurnState
+from apps.conversations.contracts import (
+    ATTACHMENTS_PER_MESSAGE,
+    MODELS_AT_ONCE,
+    Delivery,
+    MessageKind,
+    MessageStatus,
+    Mode,
+    TurnKind,
+    TurnState,
+)
 from apps.providers.contracts import Role
 
 
@@ -19,19 +28,58 @@ class ErrorBodySerializer(serializers.Serializer[object]):
 class ConversationSerializer(serializers.Serializer[object]):
     """A conversation."""
 
-    id = serializers.UUIDField(read_only=True)
-    title = serializers.CharField(max_length=200)
-    model = serializers.CharField(read_only=True)
-    created_at = serializers.DateTimeField(read_only=True)
-    updated_at = serializers.DateTimeField(read_only=True)
-    active_turn_id = serializers.UUIDField(read_only=True, allow_null=True)
+    id = serializers.UUIDField()
+    title = serializers.CharField()
+    model = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    active_turn_id = serializers.UUIDField(allow_null=True)
+    owner_id = serializers.UUIDField(allow_null=True)
+    version = serializers.IntegerField()
+    leaf_id = serializers.UUIDField(allow_null=True)
+    persona = serializers.CharField(allow_blank=True)
+    mode = serializers.ChoiceField(choices=[m.value for m in Mode])
+    system_instruction = serializers.CharField(allow_blank=True)
+    temperature = serializers.FloatField(allow_null=True)
+    memory_enabled = serializers.BooleanField()
+    show_reasoning = serializers.BooleanField()
+    tools = serializers.ListField(child=serializers.CharField(), allow_null=True)
+    folder_id = serializers.UUIDField(allow_null=True)
+    tags = serializers.ListField(child=serializers.CharField())
+    pinned = serializers.BooleanField()
+    archived = serializers.BooleanField()
+    temporary = serializers.BooleanField()
+    participants = serializers.ListField(child=serializers.UUIDField())
 
 
-class NewConversationSerializer(serializers.Serializer[object]):
-    """What starts an empty conversation."""
+class ConversationOptionsSerializer(serializers.Serializer[object]):
+    """How a conversation is configured: give what is to change."""
 
-    title = serializers.CharField(max_length=200, required=False, allow_blank=True, default="")
-    model = serializers.CharField(max_length=100, required=False, allow_blank=True, default="")
+    title = serializers.CharField(max_length=200, required=False)
+    model = serializers.CharField(max_length=100, required=False, allow_blank=True)
+    persona = serializers.CharField(max_length=64, required=False, allow_blank=True)
+    mode = serializers.ChoiceField(choices=[m.value for m in Mode], required=False)
+    system_instruction = serializers.CharField(max_length=8000, required=False, allow_blank=True)
+    temperature = serializers.FloatField(min_value=0, max_value=2, required=False, allow_null=True)
+    memory_enabled = serializers.BooleanField(required=False)
+    show_reasoning = serializers.BooleanField(required=False)
+    tools = serializers.ListField(
+        child=serializers.CharField(max_length=64), max_length=50, required=False, allow_null=True
+    )
+    folder_id = serializers.UUIDField(required=False, allow_null=True)
+    tags = serializers.ListField(
+        child=serializers.CharField(max_length=40), max_length=20, required=False
+    )
+    pinned = serializers.BooleanField(required=False)
+    archived = serializers.BooleanField(required=False)
+    temporary = serializers.BooleanField(required=False)
+
+
+class FeedbackSerializer(serializers.Serializer[object]):
+    """What the viewer thought of an answer."""
+
+    rating = serializers.ChoiceField(choices=[1, -1])
+    comment = serializers.CharField(max_length=2000, required=False, allow_blank=True, default="")
 
 
 class MessageSerializer(serializers.Serializer[object]):
@@ -46,6 +94,12 @@ class MessageSerializer(serializers.Serializer[object]):
     model = serializers.CharField()
     created_at = serializers.DateTimeField()
     error = ErrorBodySerializer(allow_null=True)
+    conversation_id = serializers.UUIDField(allow_null=True)
+    parts = serializers.ListField(child=serializers.DictField())
+    kind = serializers.ChoiceField(choices=[k.value for k in MessageKind])
+    author_id = serializers.UUIDField(allow_null=True)
+    pinned = serializers.BooleanField()
+    feedback = FeedbackSerializer(allow_null=True)
 
 
 class NewMessageSerializer(serializers.Serializer[object]):
@@ -53,7 +107,36 @@ class NewMessageSerializer(serializers.Serializer[object]):
 
     text = serializers.CharField(trim_whitespace=False, allow_blank=True)
     client_message_id = serializers.CharField(min_length=1, max_length=64)
-    model = serializers.CharField(max_length=100, required=False, allow_null=True, default=None)
+    model = serializers.CharField(max_length=100, required=False, allow_null=True)
+    models = serializers.ListField(
+        child=serializers.CharField(max_length=100), max_length=MODELS_AT_ONCE, required=False
+    )
+    parent_id = serializers.UUIDField(required=False, allow_null=True)
+    edit_of = serializers.UUIDField(required=False, allow_null=True)
+    attachments = serializers.ListField(
+        child=serializers.UUIDField(), max_length=ATTACHMENTS_PER_MESSAGE, required=False
+    )
+    delivery = serializers.ChoiceField(choices=[d.value for d in Delivery], required=False)
+    options = ConversationOptionsSerializer(required=False)
+
+
+class AskAgainSerializer(serializers.Serializer[object]):
+    """What asks for another answer."""
+
+    client_message_id = serializers.CharField(min_length=1, max_length=64)
+    model = serializers.CharField(max_length=100, required=False, allow_null=True)
+
+
+class ContinueSerializer(serializers.Serializer[object]):
+    """What asks for the rest of an answer."""
+
+    client_message_id = serializers.CharField(min_length=1, max_length=64)
+
+
+class BranchSerializer(serializers.Serializer[object]):
+    """Which branch to show: the newest one through this message."""
+
+    message_id = serializers.UUIDField()
 
 
 class TurnAcceptedSerializer(serializers.Serializer[object]):
@@ -65,6 +148,7 @@ class TurnAcceptedSerializer(serializers.Serializer[object]):
     attempt = serializers.IntegerField()
     created = serializers.BooleanField()
     title = serializers.CharField()
+    turn_ids = serializers.ListField(child=serializers.UUIDField())
 
 
 class TurnSerializer(serializers.Serializer[object]):
@@ -84,6 +168,10 @@ class TurnSerializer(serializers.Serializer[object]):
     usage_estimated = serializers.BooleanField()
     created_at = serializers.DateTimeField()
     finished_at = serializers.DateTimeField(allow_null=True)
+    kind = serializers.ChoiceField(choices=[k.value for k in TurnKind])
+    level = serializers.IntegerField()
+    blocked_by = serializers.UUIDField(allow_null=True)
+    correlation_id = serializers.CharField()
 
 
 class ModelSerializer(serializers.Serializer[object]):

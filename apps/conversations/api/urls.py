@@ -16,6 +16,15 @@ urlpatterns = [
         views.MessagesView.as_view(),
         name="messages",
     ),
+    path("conversations/<uuid:conversation_id>/branch", views.BranchView.as_view(), name="branch"),
+    path(
+        "messages/<uuid:message_id>/regenerate",
+        views.RegenerateView.as_view(),
+        name="message-regenerate",
+    ),
+    path(
+        "messages/<uuid:message_id>/continue", views.ContinueView.as_view(), name="message-continue"
+    ),
     path("turns", views.TurnsView.as_view(), name="turns"),
     path("turns/<uuid:turn_id>", views.TurnView.as_view(), name="turn"),
     path("turns/<uuid:turn_id>/cancel", views.CancelTurnView.as_view(), name="turn-cancel"),

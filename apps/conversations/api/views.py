@@ -1,51 +1,44 @@
 """REST views: parse, call one service or selector, render."""
 
-from typing import Any
 from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import Serializer
-from rest_framework.views import APIView
 
 from apps.accounts.permissions import CHAT_USER
 from apps.conversations import hub, selectors, services
+from apps.conversations.api.base import ChatView, ask, parsed
 from apps.conversations.api.serializers import (
+    AskAgainSerializer,
+    BranchSerializer,
+    ContinueSerializer,
+    ConversationOptionsSerializer,
     ConversationSerializer,
     MessageSerializer,
     ModelSerializer,
-    NewConversationSerializer,
     NewMessageSerializer,
     TurnAcceptedSerializer,
     TurnSerializer,
 )
+from apps.conversations.contracts import (
+    AnswerAgain,
+    ContinueAnswer,
+    ConversationOptions,
+    NewMessage,
+)
+from apps.conversations.rendering import as_json
 from apps.core.pagination import NewestFirst
 from apps.core.schema import PAGE_PARAMETERS, page_of
-from apps.core.scope import Actor, current_actor
 from apps.providers import selectors as providers
-
-
-def _parsed(serializer: Serializer[object]) -> dict[str, Any]:
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)
 
 
 class _LastUsedFirst(NewestFirst):
     ordering = ("updated_at", "id")
 
 
-class _ChatView(APIView):
-    permission = CHAT_USER
-
-    @property
-    def actor(self) -> Actor:
-        """Who asks."""
-        return current_actor()
-
-
-class ConversationsView(_ChatView):
+class ConversationsView(ChatView):
     """The actor's conversations."""
 
     @extend_schema(
@@ -60,17 +53,17 @@ class ConversationsView(_ChatView):
             selectors.list_conversations(actor=self.actor, permission=CHAT_USER), request, self
         )
         views = [selectors.conversation_view(row) for row in rows]
-        return pages.get_paginated_response(ConversationSerializer(views, many=True).data)
+        return pages.get_paginated_response([as_json(view) for view in views])
 
-    @extend_schema(request=NewConversationSerializer, responses={201: ConversationSerializer})
+    @extend_schema(request=ConversationOptionsSerializer, responses={201: ConversationSerializer})
     def post(self, request: Request) -> Response:
         """Start an empty conversation."""
-        values = _parsed(NewConversationSerializer(data=request.data))
-        view = services.start_conversation(actor=self.actor, permission=CHAT_USER, **values)
-        return Response(ConversationSerializer(view).data, status=status.HTTP_201_CREATED)
+        options = parsed(ConversationOptionsSerializer(data=request.data), ConversationOptions)
+        view = services.start_conversation(actor=self.actor, permission=CHAT_USER, options=options)
+        return Response(as_json(view), status=status.HTTP_201_CREATED)
 
 
-class ConversationView(_ChatView):
+class ConversationView(ChatView):
     """One conversation."""
 
     @extend_schema(operation_id="conversations_retrieve", responses=ConversationSerializer)
@@ -79,19 +72,19 @@ class ConversationView(_ChatView):
         view = selectors.get_conversation_view(
             actor=self.actor, conversation_id=conversation_id, permission=CHAT_USER
         )
-        return Response(ConversationSerializer(view).data)
+        return Response(as_json(view))
 
-    @extend_schema(request=ConversationSerializer, responses=ConversationSerializer)
+    @extend_schema(request=ConversationOptionsSerializer, responses=ConversationSerializer)
     def patch(self, request: Request, conversation_id: UUID) -> Response:
-        """Rename a conversation."""
-        values = _parsed(ConversationSerializer(data=request.data))
-        view = services.rename_conversation(
+        """Change a conversation's options; those not given stay."""
+        options = parsed(ConversationOptionsSerializer(data=request.data), ConversationOptions)
+        view = services.configure_conversation(
             actor=self.actor,
             conversation_id=conversation_id,
             permission=CHAT_USER,
-            title=values["title"],
+            options=options,
         )
-        return Response(ConversationSerializer(view).data)
+        return Response(as_json(view))
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, conversation_id: UUID) -> Response:
@@ -102,7 +95,7 @@ class ConversationView(_ChatView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class MessagesView(_ChatView):
+class MessagesView(ChatView):
     """The messages of a conversation."""
 
     @extend_schema(
@@ -121,49 +114,89 @@ class MessagesView(_ChatView):
             self,
         )
         views = selectors.message_views(rows)
-        return pages.get_paginated_response(MessageSerializer(views, many=True).data)
+        return pages.get_paginated_response([as_json(view) for view in views])
 
     @extend_schema(request=NewMessageSerializer, responses={202: TurnAcceptedSerializer})
     def post(self, request: Request, conversation_id: UUID) -> Response:
         """Send a message; the answer is written by its turn."""
-        values = _parsed(NewMessageSerializer(data=request.data))
-        accepted = hub.submit_message(
-            actor=self.actor, edge="rest", conversation_id=conversation_id, **values
+        return ask(
+            self.actor,
+            parsed(
+                NewMessageSerializer(data=request.data),
+                NewMessage,
+                conversation_id=conversation_id,
+            ),
         )
-        return Response(TurnAcceptedSerializer(accepted).data, status=status.HTTP_202_ACCEPTED)
 
 
-class TurnsView(_ChatView):
+class BranchView(ChatView):
+    """The branch of a conversation that is shown."""
+
+    @extend_schema(request=BranchSerializer, responses=ConversationSerializer)
+    def put(self, request: Request, conversation_id: UUID) -> Response:
+        """Show the newest branch through a message."""
+        serializer = BranchSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        view = services.show_branch(
+            actor=self.actor,
+            conversation_id=conversation_id,
+            permission=CHAT_USER,
+            message_id=serializer.validated_data["message_id"],
+        )
+        return Response(as_json(view))
+
+
+class RegenerateView(ChatView):
+    """Another answer to a message."""
+
+    @extend_schema(request=AskAgainSerializer, responses={202: TurnAcceptedSerializer})
+    def post(self, request: Request, message_id: UUID) -> Response:
+        """Ask for another answer; the present one stays on its branch."""
+        wanted = parsed(AskAgainSerializer(data=request.data), AnswerAgain, message_id=message_id)
+        return ask(self.actor, wanted)
+
+
+class ContinueView(ChatView):
+    """The rest of an answer."""
+
+    @extend_schema(request=ContinueSerializer, responses={202: TurnAcceptedSerializer})
+    def post(self, request: Request, message_id: UUID) -> Response:
+        """Go on with an answer that was stopped, cut, or ended at its length limit."""
+        wanted = parsed(
+            ContinueSerializer(data=request.data), ContinueAnswer, message_id=message_id
+        )
+        return ask(self.actor, wanted)
+
+
+class TurnsView(ChatView):
     """Turns of new conversations."""
 
     @extend_schema(request=NewMessageSerializer, responses={202: TurnAcceptedSerializer})
     def post(self, request: Request) -> Response:
         """Send a message that starts a conversation."""
-        values = _parsed(NewMessageSerializer(data=request.data))
-        accepted = hub.submit_message(actor=self.actor, edge="rest", conversation_id=None, **values)
-        return Response(TurnAcceptedSerializer(accepted).data, status=status.HTTP_202_ACCEPTED)
+        return ask(self.actor, parsed(NewMessageSerializer(data=request.data), NewMessage))
 
 
-class TurnView(_ChatView):
+class TurnView(ChatView):
     """One turn."""
 
     @extend_schema(responses=TurnSerializer)
     def get(self, request: Request, turn_id: UUID) -> Response:
         """Return a turn with its state."""
-        return Response(TurnSerializer(hub.open_turn(actor=self.actor, turn_id=turn_id)).data)
+        return Response(as_json(hub.open_turn(actor=self.actor, turn_id=turn_id)))
 
 
-class CancelTurnView(_ChatView):
+class CancelTurnView(ChatView):
     """Stopping a turn."""
 
     @extend_schema(request=None, responses={202: TurnSerializer})
     def post(self, request: Request, turn_id: UUID) -> Response:
         """Stop a turn; what was written so far is kept."""
         view = hub.stop_turn(actor=self.actor, turn_id=turn_id)
-        return Response(TurnSerializer(view).data, status=status.HTTP_202_ACCEPTED)
+        return Response(as_json(view), status=status.HTTP_202_ACCEPTED)
 
 
-class ModelsView(_ChatView):
+class ModelsView(ChatView):
     """The models that can be asked."""
 
     @extend_schema(operation_id="models_list", responses=page_of(ModelSerializer))

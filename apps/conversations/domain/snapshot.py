@@ -12,9 +12,11 @@ from apps.conversations.contracts import (
     DoneEvent,
     ErrorEvent,
     InterruptedEvent,
+    ReasoningEvent,
     RetryingEvent,
     SnapshotEvent,
     StartEvent,
+    ToolEvent,
     TurnEvent,
     UsageEvent,
 )
@@ -28,12 +30,16 @@ class AnswerSnapshot:
         cursor: Id of the last event applied, as (milliseconds, sequence).
         attempt: The attempt the text belongs to.
         text: What is shown.
+        reasoning: The thoughts that are shown apart.
+        tools: The calls in order of their first event, each as (call id, status).
         state: `waiting`, `streaming`, `retrying`, or the kind of the terminal event.
     """
 
     cursor: tuple[int, int] = (0, 0)
     attempt: int = 0
     text: str = ""
+    reasoning: str = ""
+    tools: tuple[tuple[str, str], ...] = ()
     state: str = "waiting"
 
 
@@ -51,12 +57,16 @@ def apply(snapshot: AnswerSnapshot, event_id: tuple[int, int], event: TurnEvent)
     if event.attempt < snapshot.attempt:
         return moved
     if event.attempt > snapshot.attempt:
-        moved = replace(moved, attempt=event.attempt, text="")
+        moved = replace(moved, attempt=event.attempt, text="", reasoning="", tools=())
     match event:
         case StartEvent():
-            changed = replace(moved, text="", state="streaming")
+            changed = replace(moved, text=event.text, reasoning="", tools=(), state="streaming")
         case DeltaEvent():
             changed = replace(moved, text=moved.text + event.text, state="streaming")
+        case ReasoningEvent():
+            changed = replace(moved, reasoning=moved.reasoning + event.text, state="streaming")
+        case ToolEvent():
+            changed = replace(moved, tools=_with_call(moved.tools, event), state="streaming")
         case SnapshotEvent():
             changed = replace(moved, text=event.text, state="streaming")
         case UsageEvent():
@@ -66,3 +76,9 @@ def apply(snapshot: AnswerSnapshot, event_id: tuple[int, int], event: TurnEvent)
         case DoneEvent() | ErrorEvent() | CancelledEvent() | InterruptedEvent():
             changed = replace(moved, state=event.kind)
     return changed
+
+
+def _with_call(calls: tuple[tuple[str, str], ...], event: ToolEvent) -> tuple[tuple[str, str], ...]:
+    statuses = dict(calls)
+    statuses[event.call_id] = event.status
+    return tuple(statuses.items())

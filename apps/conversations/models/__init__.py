@@ -1,5 +1,10 @@
 """Tables of conversations, one file per noun; import from the defining module."""
 
-from apps.conversations.models.conversations import Conversation as Conversation
-from apps.conversations.models.messages import Message as Message
+from apps.conversations.models.conversations import (
+    Conversation as Conversation,
+    Folder as Folder,
+    Participant as Participant,
+)
+from apps.conversations.models.messages import Feedback as Feedback, Message as Message
+from apps.conversations.models.sharing import Share as Share
 from apps.conversations.models.turns import Turn as Turn

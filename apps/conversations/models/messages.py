@@ -1,11 +1,11 @@
-"""A message."""
+"""A message, and what people think of it."""
 
 from django.db import models
 from django.db.models import Q
 
 from typing_extensions import override
 
-from apps.conversations.contracts import MessageStatus
+from apps.conversations.contracts import MessageKind, MessageStatus, text_of
 from apps.conversations.models.conversations import Conversation
 from apps.core.clock import now
 from apps.core.ids import new_id
@@ -15,7 +15,12 @@ from apps.providers.contracts import Role
 class Message(models.Model):
     """One message in a conversation's tree; a branch is the path from a root to a leaf.
 
-    `parts` is the ordered content as written by `contracts.TextPart` and its siblings.
+    Attributes:
+        parts: The ordered content as written by `contracts.TextPart` and its siblings.
+        author_id: Who wrote it; null for the assistant.
+        request_digest: SHA-256 of the request that stored it: the same `client_message_id` with
+            another body is refused.
+        pinned_at: When somebody asked that the assistant always sees it.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -29,7 +34,11 @@ class Message(models.Model):
         default=MessageStatus.COMPLETE.value,
     )
     model = models.CharField(max_length=100, blank=True)
+    kind = models.CharField(max_length=16, default=MessageKind.CHAT.value)
+    author_id = models.UUIDField(null=True)
     client_message_id = models.CharField(max_length=64, blank=True)
+    request_digest = models.CharField(max_length=64, blank=True)
+    pinned_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=now, editable=False)
 
     class Meta:
@@ -51,4 +60,28 @@ class Message(models.Model):
     @property
     def text(self) -> str:
         """The text parts in order."""
-        return "".join(part["text"] for part in self.parts if part.get("type") == "text")
+        return text_of(self.parts)
+
+
+class Feedback(models.Model):
+    """One person's thumb and comment on an answer, kept for later evaluation."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    message = models.ForeignKey(Message, models.CASCADE, related_name="feedback")
+    user_id = models.UUIDField()
+    rating = models.SmallIntegerField()
+    comment = models.CharField(max_length=2000, blank=True)
+    created_at = models.DateTimeField(default=now, editable=False)
+    updated_at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering = ("id",)
+        default_permissions = ()
+        constraints = (
+            models.UniqueConstraint(fields=("message", "user_id"), name="feedback_once"),
+            models.CheckConstraint(condition=Q(rating__in=(-1, 1)), name="feedback_thumb"),
+        )
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.rating:+d} by {self.user_id}"

@@ -1,8 +1,13 @@
 """What changes conversations: messages, turns, conversations themselves."""
 
+from apps.conversations.services.answers import (
+    answer_again as answer_again,
+    continue_answer as continue_answer,
+)
 from apps.conversations.services.conversations import (
+    configure_conversation as configure_conversation,
     delete_conversation as delete_conversation,
-    rename_conversation as rename_conversation,
+    show_branch as show_branch,
     start_conversation as start_conversation,
 )
 from apps.conversations.services.messages import send_message as send_message

@@ -1,106 +1,133 @@
-"""Starting, renaming and deleting conversations."""
+"""Starting, configuring and deleting conversations, and choosing the branch that is shown."""
 
 from uuid import UUID
 
 from django.db import transaction
 
-from apps.audit import services as audit
-from apps.conversations.contracts import CancelledEvent, ConversationView
+from apps.conversations.contracts import CancelledEvent, ConversationOptions, ConversationView
 from apps.conversations.domain.states import ACTIVE
-from apps.conversations.models.conversations import Conversation
+from apps.conversations.errors import MessageNotFound
+from apps.conversations.models.conversations import Conversation, Participant
+from apps.conversations.models.messages import Message
 from apps.conversations.models.turns import Turn
-from apps.conversations.selectors import access_conversation, conversation_view, require_owner
+from apps.conversations.selectors import (
+    access_conversation,
+    access_own_conversation,
+    deepest_of,
+    get_conversation_view,
+    require_owner,
+)
+from apps.conversations.services.changes import (
+    Change,
+    announce,
+    announce_gone,
+    record_change,
+)
+from apps.conversations.services.options import apply_options
 from apps.conversations.stream import append_event, request_cancel
-from apps.core.clock import now
-from apps.core.errors import InvalidInput
 from apps.core.scope import Actor
-from apps.providers import selectors as providers
-
-TITLE_LIMIT = 200
 
 
 @transaction.atomic(durable=True)
 def start_conversation(
-    *, actor: Actor, permission: str, title: str = "", model: str = ""
+    *, actor: Actor, permission: str, options: ConversationOptions | None = None
 ) -> ConversationView:
     """Create an empty conversation.
 
     Raises:
         PermissionDenied: The actor lacks the permission.
-        ModelNotFound: `model` is not configured.
-        InvalidInput: The title is too long.
+        ModelNotFound: The model is not configured.
+        InvalidInput: An option cannot be used.
     """
-    owner_id = require_owner(actor, permission)
-    if model:
-        providers.get_model(model)
-    conversation = Conversation.objects.create(
-        owner_id=owner_id, title=_checked_title(title), model=model
-    )
+    conversation = Conversation(owner_id=require_owner(actor, permission))
+    apply_options(actor=actor, conversation=conversation, options=options or ConversationOptions())
+    conversation.save(force_insert=True)
     record_change("conversation.created", conversation)
-    return conversation_view(conversation)
+    announce(Change(conversation=conversation))
+    return get_conversation_view(
+        actor=actor, conversation_id=conversation.pk, permission=permission
+    )
 
 
 @transaction.atomic(durable=True)
-def rename_conversation(
-    *, actor: Actor, conversation_id: UUID, permission: str, title: str
+def configure_conversation(
+    *, actor: Actor, conversation_id: UUID, permission: str, options: ConversationOptions
 ) -> ConversationView:
-    """Give a conversation another title.
+    """Change the given options of a conversation; those not given stay.
 
     Raises:
         PermissionDenied: The actor lacks the permission.
-        ConversationNotFound: It does not exist or belongs to somebody else.
-        InvalidInput: The title is empty or too long.
+        ConversationNotFound: It does not exist, or is not the actor's to see.
+        ModelNotFound: The model is not configured.
+        InvalidInput: An option cannot be used.
     """
     conversation = access_conversation(
+        actor=actor, conversation_id=conversation_id, permission=permission, lock=True
+    )
+    columns = apply_options(actor=actor, conversation=conversation, options=options)
+    if columns:
+        record_change("conversation.configured", conversation, changed=sorted(columns))
+        announce(Change(conversation=conversation, columns=columns, touched=False))
+    return get_conversation_view(
         actor=actor, conversation_id=conversation_id, permission=permission
     )
-    old = conversation.title
-    conversation.title = _checked_title(title)
-    if not conversation.title:
-        raise InvalidInput(fields={"title": ["A title cannot be empty."]})
-    conversation.updated_at = now()
-    conversation.save(update_fields=["title", "updated_at"])
-    record_change("conversation.renamed", conversation, old_title=old)
-    return conversation_view(conversation)
+
+
+@transaction.atomic(durable=True)
+def show_branch(
+    *, actor: Actor, conversation_id: UUID, permission: str, message_id: UUID
+) -> ConversationView:
+    """Show the newest branch through a message; the next message continues it.
+
+    Raises:
+        PermissionDenied: The actor lacks the permission.
+        ConversationNotFound: It does not exist, or is not the actor's to see.
+        MessageNotFound: The message is not in this conversation.
+    """
+    conversation = access_conversation(
+        actor=actor, conversation_id=conversation_id, permission=permission, lock=True
+    )
+    if not Message.objects.filter(pk=message_id, conversation=conversation).exists():
+        raise MessageNotFound
+    conversation.leaf = deepest_of(message_id=message_id)
+    announce(Change(conversation=conversation, columns=("leaf",), touched=False))
+    return get_conversation_view(
+        actor=actor, conversation_id=conversation_id, permission=permission
+    )
 
 
 @transaction.atomic(durable=True)
 def delete_conversation(*, actor: Actor, conversation_id: UUID, permission: str) -> None:
-    """Delete a conversation with everything in it; a running answer is fenced off.
+    """Delete a conversation with everything in it; running answers are fenced off.
 
     Raises:
-        PermissionDenied: The actor lacks the permission.
-        ConversationNotFound: It does not exist or belongs to somebody else.
+        PermissionDenied: The actor lacks the permission, or only takes part.
+        ConversationNotFound: It does not exist, or is not the actor's to see.
     """
-    conversation = access_conversation(
+    conversation = access_own_conversation(
         actor=actor, conversation_id=conversation_id, permission=permission
     )
     record_change("conversation.deleted", conversation)
-    active = Turn.objects.filter(conversation=conversation, state__in=ACTIVE).first()
+    erase(conversation)
+
+
+def erase(conversation: Conversation) -> None:
+    """Remove a conversation inside the caller's transaction and end what runs in it."""
+    people = {
+        conversation.owner_id,
+        *Participant.objects.filter(conversation=conversation).values_list("user_id", flat=True),
+    }
+    active = list(Turn.objects.filter(conversation=conversation, state__in=ACTIVE))
+    announce_gone(conversation.pk, people)
     conversation.delete()
-    if active is not None:
-        cancelled = CancelledEvent(attempt=active.attempt, message_id=active.answer_id)
-        transaction.on_commit(lambda: _end_stream(active.pk, cancelled))
+    ends = [
+        (turn.pk, CancelledEvent(attempt=turn.attempt, message_id=turn.answer_id))
+        for turn in active
+    ]
+    transaction.on_commit(lambda: _end_streams(ends))
 
 
-def _end_stream(turn_id: UUID, event: CancelledEvent) -> None:
-    request_cancel(turn_id)
-    append_event(turn_id, event)
-
-
-def record_change(action: str, conversation: Conversation, *, old_title: str | None = None) -> None:
-    """Write the audit entry of a change; titles are content and stay out of it."""
-    audit.record(
-        action=action,
-        target_type="conversation",
-        target_id=conversation.pk,
-        target_label=str(conversation.pk),
-        data=None if old_title is None else {"title_changed": old_title != conversation.title},
-    )
-
-
-def _checked_title(title: str) -> str:
-    cleaned = " ".join(title.split())
-    if len(cleaned) > TITLE_LIMIT:
-        raise InvalidInput(fields={"title": [f"At most {TITLE_LIMIT} characters."]})
-    return cleaned
+def _end_streams(ends: list[tuple[UUID, CancelledEvent]]) -> None:
+    for turn_id, event in ends:
+        request_cancel(turn_id)
+        append_event(turn_id, event)

@@ -1,37 +1,45 @@
-"""Taking a user's message: stored and queued in one transaction, once."""
+"""Taking a person's message: stored and queued in one transaction, once."""
 
+import hashlib
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from apps.conversations.contracts import MessageStatus, TurnAccepted
+from apps.conversations.contracts import (
+    ConversationOptions,
+    Delivery,
+    MessageStatus,
+    NewMessage,
+    TextPart,
+    TurnAccepted,
+)
 from apps.conversations.domain.states import ACTIVE
 from apps.conversations.domain.titles import title_from
-from apps.conversations.errors import MessageEmpty, MessageTooLong, TurnInProgress
+from apps.conversations.errors import (
+    IdempotencyConflict,
+    MessageEmpty,
+    MessageNotFound,
+    MessageTooLong,
+    QueueFull,
+    TurnInProgress,
+)
 from apps.conversations.models.conversations import Conversation
 from apps.conversations.models.messages import Message
 from apps.conversations.models.turns import Turn
 from apps.conversations.selectors import access_conversation, find_sent_message, require_owner
-from apps.conversations.services.conversations import record_change
-from apps.conversations.services.turns import queue_turn
-from apps.core.clock import now
+from apps.conversations.services.changes import Change, announce, lock_conversation, record_change
+from apps.conversations.services.options import apply_options
+from apps.conversations.services.turns import queue_turn, request_stop
 from apps.core.errors import InvalidInput
 from apps.core.scope import Actor
 from apps.providers import selectors as providers
-from apps.providers.contracts import Role
+from apps.providers.contracts import ModelInfo, Role
 
 
-def send_message(
-    *,
-    actor: Actor,
-    conversation_id: UUID | None,
-    permission: str,
-    client_message_id: str,
-    text: str,
-    model: str | None,
-) -> TurnAccepted:
-    """Store the user's message and queue one turn for it.
+def send_message(*, actor: Actor, message: NewMessage, permission: str) -> TurnAccepted:
+    """Store the person's message and queue a turn for it, or one per wanted model.
 
     Idempotent by (conversation, `client_message_id`), and by (owner, `client_message_id`) where
     the message starts a conversation: a repeat returns the first result, also when two arrive at
@@ -39,66 +47,90 @@ def send_message(
 
     Raises:
         PermissionDenied: The actor lacks the permission.
-        ConversationNotFound: It does not exist or belongs to somebody else.
-        MessageEmpty: There is no text.
+        ConversationNotFound: It does not exist, or is not the actor's to see.
+        MessageNotFound: `parent_id` or `edit_of` names no message of this conversation.
+        MessageEmpty: There is neither text nor an attachment.
         MessageTooLong: There is too much text.
-        TurnInProgress: Another answer is being written in this conversation.
-        ModelNotFound: The wanted model is not configured.
+        IdempotencyConflict: The id was used for another message.
+        TurnInProgress: An answer is being written and `delivery` is `reject`.
+        QueueFull: Too many messages wait already.
+        ModelNotFound: A wanted model is not configured.
         NoModelAvailable: None is.
     """
-    _check_text(text)
+    _check_text(message)
     for _attempt in range(2):
         try:
-            return _send_once(
-                actor=actor,
-                conversation_id=conversation_id,
-                permission=permission,
-                client_message_id=client_message_id,
-                text=text,
-                model=model,
-            )
+            return _send_once(actor=actor, wanted=message, permission=permission)
         except IntegrityError:
-            # A twin of this request committed first, or a turn started meanwhile: look again.
+            # A twin of this request committed first: look again.
             continue
     raise TurnInProgress
 
 
 @transaction.atomic(durable=True)
-def _send_once(
-    *,
-    actor: Actor,
-    conversation_id: UUID | None,
-    permission: str,
-    client_message_id: str,
-    text: str,
-    model: str | None,
-) -> TurnAccepted:
-    conversation, is_new = _conversation_for(
-        actor=actor,
-        conversation_id=conversation_id,
-        permission=permission,
-        client_message_id=client_message_id,
-        text=text,
-    )
+def _send_once(*, actor: Actor, wanted: NewMessage, permission: str) -> TurnAccepted:
+    conversation, is_new = _conversation_for(actor=actor, wanted=wanted, permission=permission)
+    digest = _digest(wanted)
     if not is_new:
-        sent = find_sent_message(conversation=conversation, client_message_id=client_message_id)
+        sent = find_sent_message(
+            conversation=conversation, client_message_id=wanted.client_message_id
+        )
         if sent is not None:
-            return _accepted(conversation, sent, sent.turn, created=False)
-    route = providers.choose_route(model=model or conversation.model or None)
-    message, answer = _store_messages(conversation, text, client_message_id, route.model.id, is_new)
-    turn = queue_turn(
-        conversation=conversation, user_message=message, answer=answer, model=route.model
+            return _sent_before(conversation, sent, digest)
+    models = _models(wanted, conversation)
+    place = _place(wanted, conversation, is_new=is_new)
+    question = Message(
+        conversation=conversation,
+        parent_id=place.parent_id,
+        role=Role.USER,
+        parts=[TextPart(text=wanted.text).model_dump(mode="json")] if wanted.text else [],
+        author_id=actor.id,
+        client_message_id=wanted.client_message_id,
+        request_digest=digest,
     )
+    answers = [
+        Message(
+            conversation=conversation,
+            parent=question,
+            role=Role.ASSISTANT,
+            status=MessageStatus.STREAMING,
+            model=model.id,
+        )
+        for model in models
+    ]
+    Message.objects.bulk_create([question, *answers])
+    turns = [
+        queue_turn(
+            conversation=conversation,
+            user_message=question,
+            answer=answer,
+            model=model,
+            requester_id=actor.id,
+            blocked_by=place.after,
+        )
+        for answer, model in zip(answers, models, strict=True)
+    ]
+    if place.steered is not None:
+        request_stop(place.steered)
+    conversation.leaf = answers[0]
+    conversation.title = conversation.title or title_from(wanted.text)
     if is_new:
         record_change("conversation.created", conversation)
-    else:
-        conversation.updated_at = now()
-        conversation.save(update_fields=["updated_at"])
-    return _accepted(conversation, message, turn, created=True)
+    announce(
+        Change(
+            conversation=conversation,
+            columns=("leaf", "title"),
+            new_messages=[question, *answers],
+            turns=turns,
+        )
+    )
+    return _accepted(conversation, question, turns, created=True)
 
 
-def _check_text(text: str) -> None:
-    if not any(character.isprintable() and not character.isspace() for character in text):
+def _check_text(message: NewMessage) -> None:
+    text = message.text
+    readable = any(character.isprintable() and not character.isspace() for character in text)
+    if not readable and not message.attachments:
         raise MessageEmpty
     if "\x00" in text:
         raise InvalidInput(fields={"text": ["The character NUL cannot be stored: remove it."]})
@@ -107,62 +139,109 @@ def _check_text(text: str) -> None:
         raise MessageTooLong(limit=limit, length=len(text))
 
 
+def _digest(message: NewMessage) -> str:
+    """Return what makes two requests with one id the same request."""
+    body = message.model_dump_json(
+        include={"text", "model", "models", "parent_id", "edit_of", "attachments"}
+    )
+    return hashlib.sha256(body.encode()).hexdigest()
+
+
+def _sent_before(conversation: Conversation, sent: Message, digest: str) -> TurnAccepted:
+    if sent.request_digest and sent.request_digest != digest:
+        raise IdempotencyConflict
+    turns = list(Turn.objects.filter(user_message=sent).order_by("id"))
+    return _accepted(conversation, sent, turns, created=False)
+
+
 def _conversation_for(
-    *,
-    actor: Actor,
-    conversation_id: UUID | None,
-    permission: str,
-    client_message_id: str,
-    text: str,
+    *, actor: Actor, wanted: NewMessage, permission: str
 ) -> tuple[Conversation, bool]:
-    if conversation_id is not None:
+    if wanted.conversation_id is not None:
         return access_conversation(
-            actor=actor, conversation_id=conversation_id, permission=permission
+            actor=actor,
+            conversation_id=wanted.conversation_id,
+            permission=permission,
+            lock=True,
         ), False
     owner_id = require_owner(actor, permission)
-    return Conversation.objects.get_or_create(
-        owner_id=owner_id, client_key=client_message_id, defaults={"title": title_from(text)}
+    conversation = Conversation(
+        owner_id=owner_id,
+        client_key=wanted.client_message_id,
+        title=title_from(wanted.text),
     )
+    found = Conversation.objects.filter(
+        owner_id=owner_id, client_key=wanted.client_message_id
+    ).first()
+    if found is not None:
+        return lock_conversation(found.pk), False
+    apply_options(actor=actor, conversation=conversation, options=wanted.options or _NO_OPTIONS)
+    conversation.save(force_insert=True)
+    return conversation, True
 
 
-def _store_messages(
-    conversation: Conversation, text: str, client_message_id: str, model: str, is_new: bool
-) -> tuple[Message, Message]:
-    leaf = None
-    if not is_new:
-        running = Turn.objects.filter(conversation=conversation, state__in=ACTIVE).first()
-        if running is not None:
-            raise TurnInProgress(running.pk)
-        leaf = Message.objects.filter(conversation=conversation).order_by("-id").first()
-        if leaf is None and not conversation.title:
-            conversation.title = title_from(text)
-            conversation.save(update_fields=["title"])
-    message = Message(
-        conversation=conversation,
-        parent=leaf,
-        role=Role.USER,
-        parts=[{"type": "text", "text": text}],
-        client_message_id=client_message_id,
-    )
-    answer = Message(
-        conversation=conversation,
-        parent=message,
-        role=Role.ASSISTANT,
-        status=MessageStatus.STREAMING,
-        model=model,
-    )
-    Message.objects.bulk_create([message, answer])
-    return message, answer
+_NO_OPTIONS = ConversationOptions()
+
+
+def _models(wanted: NewMessage, conversation: Conversation) -> list[ModelInfo]:
+    names: list[str | None] = [*dict.fromkeys(wanted.models)]
+    names = names or [wanted.model or conversation.model or None]
+    return [providers.choose_route(model=name).model for name in names]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where a message goes: after which message, after which turn, and what it stops."""
+
+    parent_id: UUID | None = None
+    after: Turn | None = None
+    steered: Turn | None = None
+
+
+def _place(wanted: NewMessage, conversation: Conversation, *, is_new: bool) -> _Place:
+    if is_new:
+        return _Place()
+    if wanted.edit_of is not None:
+        edited = _message_here(conversation, wanted.edit_of)
+        if edited.role != Role.USER:
+            raise InvalidInput(fields={"edit_of": ["Only a person's message can be edited."]})
+        return _Place(parent_id=edited.parent_id)
+    parent_id = conversation.leaf_id or _last_message_id(conversation)
+    if wanted.parent_id is not None:
+        parent_id = _message_here(conversation, wanted.parent_id).pk
+    active = list(Turn.objects.filter(conversation=conversation, state__in=ACTIVE).order_by("id"))
+    before = next((turn for turn in active if turn.answer_id == parent_id), None)
+    if before is None:
+        return _Place(parent_id=parent_id)
+    if wanted.delivery is Delivery.REJECT:
+        raise TurnInProgress(before.pk)
+    if len(active) >= settings.CHAT_QUEUE_MAX:
+        raise QueueFull(limit=settings.CHAT_QUEUE_MAX)
+    steered = before if wanted.delivery is Delivery.STEER else None
+    return _Place(parent_id=parent_id, after=before, steered=steered)
+
+
+def _message_here(conversation: Conversation, message_id: UUID) -> Message:
+    found = Message.objects.filter(conversation=conversation, pk=message_id).first()
+    if found is None:
+        raise MessageNotFound
+    return found
+
+
+def _last_message_id(conversation: Conversation) -> UUID | None:
+    last = Message.objects.filter(conversation=conversation).order_by("-id")
+    return last.values_list("pk", flat=True).first()
 
 
 def _accepted(
-    conversation: Conversation, message: Message, turn: Turn, *, created: bool
+    conversation: Conversation, message: Message, turns: list[Turn], *, created: bool
 ) -> TurnAccepted:
     return TurnAccepted(
         conversation_id=conversation.pk,
         message_id=message.pk,
-        turn_id=turn.pk,
-        attempt=turn.attempt,
+        turn_id=turns[0].pk,
+        attempt=turns[0].attempt,
         created=created,
         title=conversation.title,
+        turn_ids=tuple(turn.pk for turn in turns),
     )

@@ -4,6 +4,7 @@ Exactly-once is a property of these statements: one `UPDATE … WHERE state … 
 attempt, and every later write carries `WHERE attempt = mine`.
 """
 
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -16,9 +17,13 @@ from apps.conversations.contracts import (
     DoneEvent,
     ErrorEvent,
     InterruptedEvent,
+    Mode,
     RetryingEvent,
+    TextPart,
     TurnEvent,
+    TurnKind,
     TurnOutcome,
+    TurnSettings,
     TurnState,
     TurnView,
 )
@@ -32,7 +37,8 @@ from apps.conversations.errors import AttemptsExhausted
 from apps.conversations.models.conversations import Conversation
 from apps.conversations.models.messages import Message
 from apps.conversations.models.turns import Turn
-from apps.conversations.selectors import access_turn, list_branch, turn_view
+from apps.conversations.selectors import access_turn, branch_messages, turn_view
+from apps.conversations.services.changes import Change, announce, lock_conversation
 from apps.conversations.stream import append_event, has_terminal_event, request_cancel
 from apps.core import scope
 from apps.core.clock import now
@@ -41,7 +47,7 @@ from apps.core.errors import InternalError
 from apps.core.logging import get_logger
 from apps.core.scope import Actor
 from apps.jobs import services as jobs
-from apps.providers.contracts import ChatMessage, ModelInfo, Role
+from apps.providers.contracts import ModelInfo
 
 logger = get_logger(__name__)
 
@@ -53,9 +59,21 @@ RUN_TASK = "conversations.run_turn"
 
 
 def queue_turn(
-    *, conversation: Conversation, user_message: Message, answer: Message, model: ModelInfo
+    *,
+    conversation: Conversation,
+    user_message: Message,
+    answer: Message,
+    model: ModelInfo,
+    requester_id: UUID | None,
+    kind: TurnKind = TurnKind.ANSWER,
+    client_key: str = "",
+    continues: Message | None = None,
+    blocked_by: Turn | None = None,
 ) -> Turn:
-    """Create a turn and enqueue it, inside the caller's transaction."""
+    """Create a turn and enqueue it, inside the caller's transaction with the conversation locked.
+
+    A turn that waits for another one is enqueued when that one ends.
+    """
     turn = Turn.objects.create(
         conversation=conversation,
         user_message=user_message,
@@ -63,9 +81,49 @@ def queue_turn(
         model=model.id,
         queue="gpu.inference" if model.in_process else "chat",
         correlation_id=scope.correlation_id(),
+        requester_id=requester_id,
+        kind=kind,
+        client_key=client_key,
+        continues=continues,
+        blocked_by=blocked_by,
+        settings=_settings_of(conversation).model_dump(mode="json"),
     )
-    _enqueue(turn)
+    if blocked_by is None:
+        _enqueue(turn)
+    else:
+        _wait(turn)
     return turn
+
+
+def _settings_of(conversation: Conversation) -> TurnSettings:
+    return TurnSettings(
+        mode=Mode(conversation.mode),
+        persona=conversation.persona,
+        system_instruction=conversation.system_instruction,
+        temperature=conversation.temperature,
+        memory_enabled=conversation.memory_enabled and not conversation.temporary,
+        show_reasoning=conversation.show_reasoning,
+        tools=None if conversation.tools is None else tuple(conversation.tools),
+    )
+
+
+def _wait(turn: Turn) -> None:
+    # The lease is the safety net: should the turn before end without releasing this one, the
+    # reaper looks and does it.
+    jobs.hold_lease(kind=LEASE_KIND, key=turn.pk, owner="queue", ttl_s=_QUEUED_TTL_S)
+
+
+def _release_next(turn: Turn) -> None:
+    """Enqueue what waited for a turn that ended; the conversation is locked.
+
+    The lock closes the gap between a message that looks whether an answer is running and the end
+    of that answer: whoever comes second sees what the first did.
+    """
+    waiting = list(Turn.objects.filter(blocked_by=turn, state=TurnState.QUEUED))
+    for following in waiting:
+        following.blocked_by = None
+        following.save(update_fields=["blocked_by"])
+        _enqueue(following)
 
 
 def _enqueue(turn: Turn) -> None:
@@ -82,18 +140,13 @@ def claim_turn(*, turn_id: UUID, owner: str, lease_ttl_s: float) -> ClaimedTurn 
         owner: A name unique to this run.
         lease_ttl_s: Seconds until the reaper takes this worker for dead without renewal.
     """
-    claimed = Turn.objects.filter(pk=turn_id, state__in=WAITING, attempt__lt=MAX_ATTEMPTS).update(
-        state=TurnState.RUNNING, attempt=F("attempt") + 1, owner=owner, started_at=now()
-    )
+    claimed = Turn.objects.filter(
+        pk=turn_id, state__in=WAITING, attempt__lt=MAX_ATTEMPTS, blocked_by__isnull=True
+    ).update(state=TurnState.RUNNING, attempt=F("attempt") + 1, owner=owner, started_at=now())
     if not claimed:
         return None
-    turn = Turn.objects.select_related("user_message").get(pk=turn_id)
+    turn = Turn.objects.select_related("conversation", "continues").get(pk=turn_id)
     jobs.hold_lease(kind=LEASE_KIND, key=turn_id, owner=owner, ttl_s=lease_ttl_s)
-    history = tuple(
-        ChatMessage(role=Role(message.role), text=message.text)
-        for message in list_branch(leaf=turn.user_message)
-        if message.text
-    )
     return ClaimedTurn(
         turn_id=turn_id,
         conversation_id=turn.conversation_id,
@@ -102,14 +155,31 @@ def claim_turn(*, turn_id: UUID, owner: str, lease_ttl_s: float) -> ClaimedTurn 
         owner=owner,
         model=turn.model,
         tenant=scope.require(),
-        history=history,
+        history=branch_messages(leaf_id=turn.user_message_id),
+        settings=TurnSettings.model_validate(turn.settings),
+        kind=TurnKind(turn.kind),
+        prefix=turn.continues.text if turn.continues is not None else "",
+        requester_id=turn.requester_id,
+        temporary=turn.conversation.temporary,
     )
 
 
-def _text_parts(text: str) -> list[dict[str, str]]:
+def _stored_parts(outcome: TurnOutcome) -> list[dict[str, Any]]:
+    if outcome.parts:
+        return [_without_nul(part.model_dump(mode="json")) for part in outcome.parts]
+    return _text_parts(outcome.text)
+
+
+def _text_parts(text: str) -> list[dict[str, Any]]:
+    return [_without_nul(TextPart(text=text).model_dump(mode="json"))] if text else []
+
+
+def _without_nul(part: dict[str, Any]) -> dict[str, Any]:
     # PostgreSQL's jsonb takes every character but this one, and a model may write it.
-    text = text.replace("\x00", "")
-    return [{"type": "text", "text": text}] if text else []
+    return {
+        name: value.replace("\x00", "") if isinstance(value, str) else value
+        for name, value in part.items()
+    }
 
 
 def save_partial(*, claimed: ClaimedTurn, text: str) -> bool:
@@ -143,17 +213,24 @@ def finish_turn(*, claimed: ClaimedTurn, outcome: TurnOutcome) -> bool:
             prompt_tokens=outcome.prompt_tokens,
             completion_tokens=outcome.completion_tokens,
             usage_estimated=outcome.usage_estimated,
+            level=outcome.level,
             finished_at=now(),
+            **({"model": outcome.model} if outcome.model else {}),
         )
         if not ended:
             logger.warning("turn.fenced_off", turn_id=str(claimed.turn_id), attempt=claimed.attempt)
             return False
         Message.objects.filter(pk=claimed.answer_id).update(
-            parts=_text_parts(outcome.text), status=answer_status(outcome.state)
+            parts=_stored_parts(outcome),
+            status=answer_status(outcome.state),
+            **({"model": outcome.model} if outcome.model else {}),
         )
-        Conversation.objects.filter(pk=claimed.conversation_id).update(updated_at=now())
+        turn = Turn.objects.get(pk=claimed.turn_id)
+        conversation = lock_conversation(claimed.conversation_id)
+        _release_next(turn)
+        announce(Change(conversation=conversation, messages=[turn.answer_id], turns=[turn]))
     # The lease outlives the event: if it cannot be written now, the reaper writes it.
-    if announce_end(Turn.objects.get(pk=claimed.turn_id)):
+    if announce_end(turn):
         jobs.release_lease(kind=LEASE_KIND, key=claimed.turn_id, owner=claimed.owner)
     return True
 
@@ -193,7 +270,7 @@ def recover_turn(turn_id: UUID) -> None:
 
     Called by the reaper inside the tenant and a transaction.
     """
-    turn = Turn.objects.select_for_update().filter(pk=turn_id).first()
+    turn = Turn.objects.select_for_update(no_key=True, of=("self",)).filter(pk=turn_id).first()
     if turn is None:
         return
     if turn.state not in ACTIVE:
@@ -201,7 +278,7 @@ def recover_turn(turn_id: UUID) -> None:
             jobs.hold_lease(kind=LEASE_KIND, key=turn.pk, owner="announce", ttl_s=_ANNOUNCE_TTL_S)
         return
     if turn.state in WAITING:
-        _enqueue(turn)
+        _recover_waiting(turn)
         return
     if turn.attempt >= MAX_ATTEMPTS:
         _end_without_worker(turn, TurnState.FAILED, error=AttemptsExhausted())
@@ -213,6 +290,15 @@ def recover_turn(turn_id: UUID) -> None:
     logger.warning("turn.retrying", turn_id=str(turn_id), attempt=turn.attempt)
 
 
+def _recover_waiting(turn: Turn) -> None:
+    if turn.blocked_by is not None and turn.blocked_by.state in ACTIVE:
+        _wait(turn)
+        return
+    turn.blocked_by = None
+    turn.save(update_fields=["blocked_by"])
+    _enqueue(turn)
+
+
 def _end_without_worker(
     turn: Turn, state: TurnState, *, error: AttemptsExhausted | None = None
 ) -> None:
@@ -220,6 +306,9 @@ def _end_without_worker(
     turn.error = error_body(error) if error else None
     turn.save(update_fields=["state", "finished_at", "error"])
     Message.objects.filter(pk=turn.answer_id).update(status=answer_status(state))
+    conversation = lock_conversation(turn.conversation_id)
+    _release_next(turn)
+    announce(Change(conversation=conversation, messages=[turn.answer_id], turns=[turn]))
     # Until the event is in the log, the reaper looks again; it drops the lease when it is.
     jobs.hold_lease(kind=LEASE_KIND, key=turn.pk, owner="announce", ttl_s=_ANNOUNCE_TTL_S)
     transaction.on_commit(lambda: _announce_and_release(turn))
@@ -242,7 +331,7 @@ def cancel_turn(*, actor: Actor, turn_id: UUID, permission: str) -> TurnView:
         TurnNotFound: It does not exist or belongs to somebody else.
     """
     access_turn(actor=actor, turn_id=turn_id, permission=permission)
-    turn = Turn.objects.select_for_update().get(pk=turn_id)
+    turn = Turn.objects.select_for_update(no_key=True).get(pk=turn_id)
     if turn.state not in ACTIVE:
         return turn_view(turn)
     audit.record(
@@ -251,5 +340,10 @@ def cancel_turn(*, actor: Actor, turn_id: UUID, permission: str) -> TurnView:
     if turn.state in WAITING:
         _end_without_worker(turn, TurnState.CANCELLED)
     else:
-        transaction.on_commit(lambda: request_cancel(turn_id))
+        request_stop(turn)
     return turn_view(turn)
+
+
+def request_stop(turn: Turn) -> None:
+    """Ask after the commit that whoever runs the turn stops; it keeps its text."""
+    transaction.on_commit(lambda: request_cancel(turn.pk))

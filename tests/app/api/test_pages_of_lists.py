@@ -10,6 +10,7 @@ from django.test import Client
 
 from apps.accounts.permissions import CHAT_USER
 from apps.conversations import services as conversations
+from apps.conversations.contracts import ConversationOptions
 from apps.core import scope
 from apps.core.scope import Actor, TenantRef
 from tests.fixtures.database import World
@@ -27,7 +28,9 @@ def start(committed: World, people: People, actor_in: ActorIn) -> Callable[[str]
 
     def one(title: str) -> str:
         with scope.tenant_scope(committed.acme), scope.actor_scope(ann):
-            view = conversations.start_conversation(actor=ann, permission=CHAT_USER, title=title)
+            view = conversations.start_conversation(
+                actor=ann, permission=CHAT_USER, options=ConversationOptions(title=title)
+            )
         return view.title
 
     return one

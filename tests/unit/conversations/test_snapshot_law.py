@@ -13,9 +13,11 @@ from apps.conversations.contracts import (
     DoneEvent,
     ErrorEvent,
     InterruptedEvent,
+    ReasoningEvent,
     RetryingEvent,
     SnapshotEvent,
     StartEvent,
+    ToolEvent,
     TurnEvent,
     UsageEvent,
     turn_events,
@@ -31,6 +33,15 @@ ERROR = ErrorBody(type="internal_error", message="x", retryable=True, correlatio
 EVENTS: dict[str, st.SearchStrategy[TurnEvent]] = {
     "start": st.builds(StartEvent, attempt=st.integers(1, 3), model=st.just("echo/plain")),
     "delta": st.builds(DeltaEvent, attempt=st.integers(1, 3), text=st.text(max_size=8)),
+    "reasoning": st.builds(ReasoningEvent, attempt=st.integers(1, 3), text=st.text(max_size=8)),
+    "tool": st.builds(
+        ToolEvent,
+        attempt=st.integers(1, 3),
+        call_id=st.sampled_from(["a", "b"]),
+        name=st.just("calculator"),
+        arguments=st.just("{}"),
+        status=st.sampled_from(["running", "completed", "failed"]),
+    ),
     "snapshot": st.builds(SnapshotEvent, attempt=st.integers(1, 3), text=st.text(max_size=8)),
     "usage": st.builds(
         UsageEvent,

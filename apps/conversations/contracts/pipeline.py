@@ -1,0 +1,100 @@
+"""What the stages of a turn pass on to each other, inside one worker."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from apps.conversations.contracts.parts import MessagePart
+from apps.conversations.contracts.states import Mode, TurnKind, TurnState
+from apps.core.envelope import ErrorBody
+from apps.core.scope import TenantRef
+from apps.providers.contracts import ChatMessage, Role
+
+
+class TurnSettings(BaseModel):
+    """What was configured when the turn was queued; every attempt uses the same.
+
+    Attributes:
+        temperature: None for the installation's default.
+        tools: Names of the allowed tools; None for all that the person may use.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    mode: Mode = Mode.DEFAULT
+    persona: str = ""
+    system_instruction: str = ""
+    temperature: float | None = None
+    memory_enabled: bool = True
+    show_reasoning: bool = False
+    tools: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BranchMessage:
+    """One message of the branch that a turn answers."""
+
+    id: UUID
+    role: Role
+    text: str
+    parts: tuple[MessagePart, ...] = ()
+    pinned: bool = False
+    author_id: UUID | None = None
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedTurn:
+    """A turn that this worker holds, with what it needs to answer.
+
+    Attributes:
+        history: The branch, oldest first; it ends with the message to be answered.
+        prefix: What an interrupted answer said already; the turn continues it.
+        requester_id: Who asked.
+    """
+
+    turn_id: UUID
+    conversation_id: UUID
+    answer_id: UUID
+    attempt: int
+    owner: str
+    model: str
+    tenant: TenantRef
+    history: tuple[BranchMessage, ...]
+    settings: TurnSettings = field(default_factory=TurnSettings)
+    kind: TurnKind = TurnKind.ANSWER
+    prefix: str = ""
+    requester_id: UUID | None = None
+    temporary: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """What the model is asked: the messages that fit, and how many older ones were left out."""
+
+    messages: tuple[ChatMessage, ...]
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnOutcome:
+    """How an attempt ended.
+
+    Attributes:
+        parts: The whole content in order; empty when `text` is all there is.
+        level: Degradation, 1 (everything) to 4 (no model).
+        model: The model that answered, where another than the asked one did.
+    """
+
+    state: TurnState
+    text: str
+    finish_reason: str = ""
+    error: ErrorBody | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    usage_estimated: bool = False
+    parts: tuple[MessagePart, ...] = ()
+    level: int = 1
+    model: str = ""

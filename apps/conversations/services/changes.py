@@ -1,0 +1,135 @@
+"""Telling people what changed: the whole thing as it is now, to everybody who may see it.
+
+Whoever changes a conversation holds its row's lock (`lock_conversation`), so versions grow in the
+order of the commits. Notices are written after the commit to a log per person; a log that cannot
+be written, or is too old for a client, costs that client a reload, never a change.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.audit import services as audit
+from apps.conversations import selectors
+from apps.conversations.contracts import (
+    AttachmentChanged,
+    ConversationChanged,
+    ConversationGone,
+    FoldersChanged,
+    MessageChanged,
+    Notice,
+    TurnChanged,
+)
+from apps.conversations.errors import ConversationNotFound
+from apps.conversations.models.conversations import Conversation
+from apps.conversations.models.messages import Message
+from apps.conversations.models.turns import Turn
+from apps.conversations.notices import publish
+from apps.conversations.rendering import as_json
+from apps.core.clock import now
+
+
+def lock_conversation(conversation_id: UUID) -> Conversation:
+    """Return the conversation, locked until the transaction ends.
+
+    Raises:
+        ConversationNotFound: It is gone.
+    """
+    found = Conversation.objects.select_for_update(no_key=True).filter(pk=conversation_id).first()
+    if found is None:
+        raise ConversationNotFound
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What a transaction changed in one locked conversation.
+
+    Attributes:
+        columns: Columns of the conversation that were set and are not yet saved.
+        new_messages: Messages this transaction stored.
+        messages: Ids of messages that are different.
+        turns: Turns that are new or different, as they are now.
+        only_for: Tell this person alone; None for everybody who may see the conversation.
+        touched: Whether it counts as use, which moves the conversation to the top of lists.
+    """
+
+    conversation: Conversation
+    columns: Sequence[str] = ()
+    new_messages: Sequence[Message] = ()
+    messages: Sequence[UUID] = ()
+    turns: Sequence[Turn] = ()
+    only_for: UUID | None = None
+    touched: bool = True
+
+
+def announce(change: Change) -> None:
+    """Save and count the change, and tell people about it after the commit."""
+    conversation = change.conversation
+    columns = [*change.columns, "version"]
+    conversation.version += 1
+    if change.touched:
+        conversation.updated_at = now()
+        columns.append("updated_at")
+    conversation.save(update_fields=columns)
+    row = selectors.with_details(Conversation.objects.filter(pk=conversation.pk)).get()
+    people = {row.owner_id, *selectors.participant_ids(row)}
+    if change.only_for is not None:
+        people &= {change.only_for}
+    notices = {person: _notices(row, change, person) for person in people}
+    transaction.on_commit(lambda: publish(notices))
+
+
+def _notices(row: Conversation, change: Change, person: UUID) -> list[Notice]:
+    views = selectors.message_views(
+        change.new_messages, turn_ids={turn.answer_id: turn.pk for turn in change.turns}
+    )
+    if change.messages:
+        rows = Message.objects.filter(pk__in=change.messages)
+        views += selectors.message_views(selectors.with_turns(rows, viewer=person))
+    notices: list[Notice] = [
+        MessageChanged(version=row.version, conversation_id=row.pk, message=as_json(view))
+        for view in views
+    ]
+    notices += [
+        TurnChanged(
+            version=row.version, conversation_id=row.pk, turn=as_json(selectors.turn_view(turn))
+        )
+        for turn in change.turns
+    ]
+    view = selectors.conversation_view(row)
+    return [*notices, ConversationChanged(version=row.version, conversation=as_json(view))]
+
+
+def announce_gone(conversation_id: UUID, people: Iterable[UUID]) -> None:
+    """Tell people after the commit that a conversation is no longer theirs to see."""
+    gone: list[Notice] = [ConversationGone(conversation_id=conversation_id)]
+    notices = dict.fromkeys(people, gone)
+    transaction.on_commit(lambda: publish(notices))
+
+
+def announce_folders(person: UUID) -> None:
+    """Tell a person after the commit what their folders are now."""
+    folders = [as_json(view) for view in selectors.folder_views(owner_id=person)]
+    notices: dict[UUID, list[Notice]] = {person: [FoldersChanged(folders=folders)]}
+    transaction.on_commit(lambda: publish(notices))
+
+
+def announce_attachment(person: UUID, attachment: dict[str, Any]) -> None:
+    """Tell a person after the commit how an attachment stands; `attachment` as REST shows it."""
+    notices: dict[UUID, list[Notice]] = {person: [AttachmentChanged(attachment=attachment)]}
+    transaction.on_commit(lambda: publish(notices))
+
+
+def record_change(action: str, conversation: Conversation, **data: Any) -> None:
+    """Write the audit entry of a change; texts and titles are content and stay out of it."""
+    audit.record(
+        action=action,
+        target_type="conversation",
+        target_id=conversation.pk,
+        target_label=str(conversation.pk),
+        data=data or None,
+    )
