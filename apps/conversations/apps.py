@@ -15,6 +15,10 @@ class ConversationsConfig(AppConfig):
     @override
     def ready(self) -> None:
         """Declare audit actions and tell jobs what to do with turns whose worker died."""
+        from apps.conversations.chat_tools import (  # apps are loaded only now
+            find_by_words,
+            register_search_tools,
+        )
         from apps.conversations.services.turns import recover_turn  # apps are loaded only now
         from apps.jobs.registry import register_lease_handler  # apps are loaded only now
 
@@ -27,3 +31,4 @@ class ConversationsConfig(AppConfig):
             }
         )
         register_lease_handler("turn", recover_turn)
+        register_search_tools(find=find_by_words)

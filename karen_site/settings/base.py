@@ -264,6 +264,9 @@ CHAT_MESSAGES_PER_MINUTE = 20
 CHAT_QUEUE_MAX = 10
 CHAT_MAX_TOKENS = ENV.answer_max_tokens
 CHAT_TEMPERATURE = 0.3
+CHAT_TOOL_ROUNDS = ENV.chat_tool_rounds
+CHAT_TOOL_CALLS = ENV.chat_tool_calls
+CHAT_FALLBACK = ENV.chat_fallback
 
 # -- models
 PROVIDERS_ALLOW_NETWORK = True
