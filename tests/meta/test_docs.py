@@ -66,7 +66,8 @@ def test_every_frame_and_event_of_the_socket_is_described() -> None:
 
     page = (DOCS / "protocol.md").read_text()
     sources = "".join(
-        (ROOT / "apps/conversations" / name).read_text() for name in ("consumers.py", "relay.py", "presence.py")
+        (ROOT / "apps/conversations" / name).read_text()
+        for name in ("consumers.py", "relay.py", "presence.py")
     )
     frames = get_args(get_args(contracts.ClientFrame)[0])
     events = get_args(get_args(contracts.TurnEvent)[0])
