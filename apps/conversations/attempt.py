@@ -192,7 +192,7 @@ class Attempt:
         self._retries += 1
         pause_s = failure.retry_after_s
         self._trace.add(StepKind.RETRY, model=asked, cause=failure.code, pause_s=pause_s)
-        await asyncio.sleep(pause_s)
+        await _pause_for(pause_s)
 
     async def _answer_without_model(self, failure: KarenError) -> None:
         """Say honestly that no model answers, with what was found instead."""
@@ -342,6 +342,9 @@ class Attempt:
             if self._stop:
                 work.cancel()
                 return
+
+
+_pause_for = asyncio.sleep
 
 
 def _without_images(message: ChatMessage) -> ChatMessage:

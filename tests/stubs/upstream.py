@@ -12,6 +12,7 @@ The model's name says how it behaves (`BEHAVIOURS`); a number at its end sets th
 | `reasoning` | thinks first |
 | `tools` | asks for a tool, its arguments in pieces |
 | `agent` | asks at once for the tools in the question's lines `call NAME {json}`, then answers |
+| `agent-once` | the same, but 500 from the second request on |
 | `rate-limited` | 429, `Retry-After: 0` |
 | `rate-limited-long` | 429, `Retry-After: 60` |
 | `broken` | 500 |
@@ -237,6 +238,8 @@ class Upstream:
         )
         if behaviour.startswith("first-"):
             behaviour = behaviour.removeprefix("first-") if self.calls[model] == 1 else "plain"
+        if behaviour == "agent-once":
+            behaviour = "agent" if self.calls[model] == 1 else "broken"
         if behaviour in REFUSALS:
             return REFUSALS[behaviour]()
         if behaviour == "hang":
