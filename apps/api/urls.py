@@ -26,6 +26,7 @@ platform_urls: Routes = [
 workspace_urls: Routes = [
     *health_urls,
     path("api/v1/", include(_version_1)),
+    path("api/", include("apps.conversations.api.runtime_urls")),
     path("api/schema/", documentation.schema, name="api_schema"),
     path("api/docs/", documentation.swagger, name="api_docs"),
     path("api/redoc/", documentation.redoc, name="api_redoc"),

@@ -32,6 +32,7 @@ from apps.providers import gateway
 from apps.providers.contracts import (
     ChatMessage,
     Finished,
+    FinishReason,
     Flow,
     ModelInfo,
     ModelRequest,
@@ -164,7 +165,8 @@ class Attempt:
         """Return what to ask instead after `asked` failed, or None."""
         self._answer.forget_thoughts()
         self._tried.add(asked)
-        degradation.outages.note(asked)
+        if isinstance(failure, degradation.REPLACEABLE):
+            degradation.outages.note(asked)
         while (
             model := degradation.next_model(asked, error=failure, tried=self._tried)
         ) is not None:
@@ -231,6 +233,7 @@ class Attempt:
             if not calls:
                 return
             if last:
+                self._answer.finish_reason = FinishReason.STOP.value
                 if not self._answer.text:
                     await self._answer.say(
                         _("I could not finish this with the number of steps that I may take.")

@@ -27,8 +27,8 @@ OUTAGE_S = 60.0
 # answering what a model rejected is not ours to arrange.
 REPLACEABLE = (ProviderUnavailable, ProviderInterrupted, ConfigurationError)
 
-# The scripted model: never asked in another's place, and its failures are meant to be seen.
-_SCRIPTED = "echo"
+# Scripted models: never asked in another's place, and their failures are meant to be seen.
+_SCRIPTED = frozenset({"echo", "stub"})
 
 
 class Outages:
@@ -74,7 +74,7 @@ def level_of(model: ModelInfo, *, asked: str) -> int:
 
 def is_replaceable(error: KarenError, model_id: str) -> bool:
     """Say whether another model may answer after `error` of this one."""
-    if not settings.CHAT_FALLBACK or model_id.startswith(f"{_SCRIPTED}/"):
+    if not settings.CHAT_FALLBACK or model_id.partition("/")[0] in _SCRIPTED:
         return False
     return isinstance(error, REPLACEABLE)
 
@@ -93,7 +93,7 @@ def next_model(failed: str, *, error: KarenError, tried: Collection[str]) -> Mod
         model
         for model in providers.list_models()
         if model.id not in tried
-        and model.provider != _SCRIPTED
+        and model.provider not in _SCRIPTED
         and not (model.provider == kind and same_is_down)
     ]
     # What was down a moment ago comes last.

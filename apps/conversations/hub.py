@@ -11,8 +11,10 @@ from apps.conversations import metrics, selectors, services
 from apps.conversations.contracts import (
     AnswerAgain,
     ContinueAnswer,
+    MessageView,
     NewMessage,
     TurnAccepted,
+    TurnEvent,
     TurnView,
 )
 from apps.conversations.permissions import CHAT
@@ -80,3 +82,25 @@ def open_turn(*, actor: Actor, turn_id: UUID) -> TurnView:
     """
     turn = selectors.access_turn(actor=actor, turn_id=turn_id, permission=CHAT)
     return selectors.turn_view(turn)
+
+
+def replay_turn(*, actor: Actor, turn_id: UUID) -> tuple[TurnEvent, ...]:
+    """Return an ended turn as the events of a whole answer; nothing while it runs.
+
+    Raises:
+        PermissionDenied: The actor lacks the permission.
+        TurnNotFound: It does not exist, or is not the actor's to see.
+    """
+    return selectors.replay(selectors.access_turn(actor=actor, turn_id=turn_id, permission=CHAT))
+
+
+def read_answer(*, actor: Actor, turn_id: UUID) -> tuple[TurnView, MessageView]:
+    """Return a turn with its answer as it stands.
+
+    Raises:
+        PermissionDenied: The actor lacks the permission.
+        TurnNotFound: It does not exist, or is not the actor's to see.
+    """
+    turn = selectors.access_turn(actor=actor, turn_id=turn_id, permission=CHAT)
+    answer = selectors.get_message_view(actor=actor, message_id=turn.answer_id, permission=CHAT)
+    return selectors.turn_view(turn), answer

@@ -9,15 +9,22 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
 from apps.conversations.contracts import (
     BranchMessage,
+    CancelledEvent,
     ConversationView,
+    DoneEvent,
+    ErrorEvent,
     FeedbackView,
     FolderView,
+    InterruptedEvent,
     MessageKind,
     MessagePart,
     MessageStatus,
     MessageView,
     Mode,
     ReasoningPart,
+    SnapshotEvent,
+    StartEvent,
+    TurnEvent,
     TurnKind,
     TurnState,
     TurnView,
@@ -28,8 +35,8 @@ from apps.conversations.errors import ConversationNotFound, MessageNotFound, Tur
 from apps.conversations.models.conversations import Conversation, Folder, Participant
 from apps.conversations.models.messages import Feedback, Message
 from apps.conversations.models.turns import Turn
-from apps.core.envelope import ErrorBody
-from apps.core.errors import NotAuthenticated, PermissionDenied
+from apps.core.envelope import ErrorBody, error_body
+from apps.core.errors import InternalError, NotAuthenticated, PermissionDenied
 from apps.core.scope import Actor
 from apps.providers.contracts import Role
 
@@ -127,7 +134,7 @@ def access_turn(*, actor: Actor, turn_id: UUID, permission: str) -> Turn:
     user_id = require_owner(actor, permission)
     seen = Conversation.objects.filter(visible_to(user_id))
     found = (
-        Turn.objects.select_related("conversation")
+        Turn.objects.select_related("conversation", "answer")
         .filter(pk=turn_id, conversation__in=seen)
         .first()
     )
@@ -185,6 +192,19 @@ def list_messages(*, actor: Actor, conversation_id: UUID, permission: str) -> Qu
     )
     viewer = require_owner(actor, permission)
     return with_turns(Message.objects.filter(conversation=conversation), viewer=viewer)
+
+
+def get_message_view(*, actor: Actor, message_id: UUID, permission: str) -> MessageView:
+    """Return one message as the actor sees it.
+
+    Raises:
+        PermissionDenied: The actor lacks the permission.
+        MessageNotFound: It does not exist, or is not the actor's to see.
+    """
+    viewer = require_owner(actor, permission)
+    found = access_message(actor=actor, message_id=message_id, permission=permission)
+    [view] = message_views(with_turns(Message.objects.filter(pk=found.pk), viewer=viewer))
+    return view
 
 
 def with_turns(rows: QuerySet[Message], *, viewer: UUID) -> QuerySet[Message]:
@@ -365,3 +385,38 @@ def turn_view(turn: Turn) -> TurnView:
         blocked_by=turn.blocked_by_id,
         correlation_id=turn.correlation_id,
     )
+
+
+def terminal_event(turn: Turn) -> TurnEvent:
+    """Return the event that ends the stream of a turn.
+
+    Raises:
+        ValueError: It has not ended.
+    """
+    attempt, answer_id = turn.attempt, turn.answer_id
+    match TurnState(turn.state):
+        case TurnState.COMPLETED:
+            return DoneEvent(
+                attempt=attempt, message_id=answer_id, finish_reason=turn.finish_reason
+            )
+        case TurnState.CANCELLED:
+            return CancelledEvent(attempt=attempt, message_id=answer_id)
+        case TurnState.INTERRUPTED:
+            return InterruptedEvent(attempt=attempt, message_id=answer_id)
+        case TurnState.FAILED:
+            return ErrorEvent(
+                attempt=attempt,
+                message_id=answer_id,
+                error=turn.error or error_body(InternalError()),
+            )
+        case TurnState.QUEUED | TurnState.RUNNING | TurnState.RETRYING:
+            raise ValueError(f"turn {turn.pk} has not ended")
+
+
+def replay(turn: Turn) -> tuple[TurnEvent, ...]:
+    """Return an ended turn as the events of a whole answer; nothing while it runs."""
+    if turn.state in ACTIVE:
+        return ()
+    start = StartEvent(attempt=turn.attempt, model=turn.model, level=turn.level)
+    whole = SnapshotEvent(attempt=turn.attempt, text=turn.answer.text)
+    return start, whole, terminal_event(turn)

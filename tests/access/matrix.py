@@ -217,6 +217,23 @@ _WORKSPACE = (
     _api("turns", method="POST", body=_MESSAGE, success=(202,)),
     _api("turns/<uuid:turn_id>", path="/api/v1/turns/{turn}"),
     _api("turns/<uuid:turn_id>/trace", path="/api/v1/turns/{turn}/trace"),
+    _api("turns/<uuid:turn_id>/events", path="/api/v1/turns/{ended}/events"),
+    Row(
+        host=Host.WORKSPACE,
+        route="api/chat/runtime",
+        demands=CHAT_USER,
+        method="POST",
+        body={"message": ""},
+        success=(400,),  # an empty message: nobody answers here
+    ),
+    Row(
+        host=Host.WORKSPACE,
+        route="api/chat/runtime/stream",
+        demands=CHAT_USER,
+        method="POST",
+        body={"message": ""},
+        success=(400,),
+    ),
     _api(
         "turns/<uuid:turn_id>/cancel",
         path="/api/v1/turns/{turn}/cancel",

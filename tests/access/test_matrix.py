@@ -70,11 +70,14 @@ def scene(committed: World, people: People, actor_in: ActorIn) -> Scene:
     turn = send(actor=ann, tenant=committed.acme)
     with scope.tenant_scope(committed.acme), scope.actor_scope(ann):
         idle = conversations.start_conversation(actor=ann, permission=CHAT_USER)
+        ended = send(actor=ann, tenant=committed.acme).turn_id
+        hub.stop_turn(actor=ann, turn_id=ended)
         answer_id = hub.open_turn(actor=ann, turn_id=turn.turn_id).answer_id
     names = {
         "idle": idle.id,
         "conversation": turn.conversation_id,
         "turn": turn.turn_id,
+        "ended": ended,
         "message": turn.message_id,
         "answer": answer_id,
         "acme": committed.acme.id,
