@@ -14,6 +14,7 @@ health_urls: Routes = [
 
 _version_1: Routes = [
     path("me", views.MeView.as_view(), name="me"),
+    path("", include("apps.accounts.api.urls")),
     path("", include("apps.conversations.api.urls")),
 ]
 

@@ -42,6 +42,7 @@ def _openai_model(name: str) -> ModelInfo:
         in_process=False,
         supports_tools=profile.supports_tools,
         supports_vision=profile.vision,
+        supports_formats=True,
         supports_reasoning=profile.reasoning or profile.shows_reasoning,
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     from array import array  # not subscriptable at run time before Python 3.12
@@ -13,6 +13,8 @@ class Flow(StrEnum):
     """Why a model is called. Metrics, ledger and traces group by it, so it has no default."""
 
     CHAT_ANSWER = "chat.answer"
+    API_ANSWER = "api.answer"
+    API_EMBEDDING = "api.embedding"
     EMBED_TEXT = "embed.text"
     HEALTH_PROBE = "health.probe"
 
@@ -93,6 +95,8 @@ class ModelRequest:
         tool_choice: `auto`, `none`, `required`, or the name of the one tool to call; None leaves
             it to the model.
         response_format: JSON text of OpenAI's `response_format`; empty for free text.
+        sampling: Further parameters by OpenAI's names, such as `top_p` and `seed`; models that do
+            not know one ignore it.
     """
 
     model: str
@@ -104,6 +108,7 @@ class ModelRequest:
     stop: tuple[str, ...] = ()
     tool_choice: str | None = None
     response_format: str = ""
+    sampling: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +182,7 @@ class ModelInfo:
         in_process: It runs inside Karen's worker and wants the `gpu.inference` queue.
         supports_tools: It may be given tools.
         supports_vision: It may be given images.
+        supports_formats: It may be told the format of its answer, such as a JSON schema.
         supports_reasoning: It thinks before it answers and may show it.
     """
 
@@ -187,6 +193,7 @@ class ModelInfo:
     in_process: bool
     supports_tools: bool
     supports_vision: bool = False
+    supports_formats: bool = False
     supports_reasoning: bool = False
 
 
@@ -235,6 +242,18 @@ class ChatAdapter(Protocol):
         An async generator: closing it stops the model. Raises only errors of
         `apps.providers.errors`.
         """
+        ...
+
+
+@runtime_checkable
+class BatchingAdapter(Protocol):
+    """A chat adapter that can hand over together what arrived together.
+
+    Whoever forwards an answer then writes once for all of it.
+    """
+
+    def stream_batches(self, request: ModelRequest) -> AsyncGenerator[list[ProviderEvent], None]:
+        """Yield the events of `ChatAdapter.stream` in non-empty batches."""
         ...
 
 

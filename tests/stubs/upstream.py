@@ -51,17 +51,21 @@ SECRET = "stub-internal-detail"  # stands in every error body; must never reach 
 SLOW_S = 0.05
 _ROLES = {"system", "developer", "user", "assistant", "tool"}
 _KNOWN = {
+    "frequency_penalty",
     "max_completion_tokens",
     "max_tokens",
     "messages",
     "model",
+    "presence_penalty",
     "response_format",
+    "seed",
     "stop",
     "stream",
     "stream_options",
     "temperature",
     "tool_choice",
     "tools",
+    "top_p",
 }
 _CALL = re.compile(r"call (?P<name>[\w-]+) (?P<arguments>.*)")
 
@@ -133,6 +137,7 @@ def problem_of(body: object) -> str:
     checks = {
         "unknown field": set(body) <= _KNOWN,
         "model is missing": isinstance(body.get("model"), str),
+        "tool_choice without tools": not body.get("tool_choice") or bool(body.get("tools")),
         "stream_options without stream": options is None or body.get("stream") is True,
         "max_tokens is not a positive number": isinstance(tokens, int) and tokens > 0,
         "temperature is out of range": 0 <= body.get("temperature", 0) <= 2,
@@ -148,7 +153,8 @@ class _Answer:
     """The chunks of one answer."""
 
     def __init__(self, body: Body, words: int) -> None:
-        self.count = min(words, body.get("max_tokens") or body.get("max_completion_tokens") or 10)
+        limit = body.get("max_tokens") or body.get("max_completion_tokens") or words
+        self.count = min(words, limit)
         self._model = body["model"]
         self._whole = self.count == words
         self._prompt_tokens = sum(len(_text_of(each).split()) for each in body["messages"])

@@ -62,7 +62,7 @@ def _admitted(request: HttpRequest) -> Actor:
     actor: Actor | None = getattr(request, "actor", None)
     if actor is None:
         raise NotAuthenticated
-    if request.method not in _SAFE and "Authorization" not in request.headers:
+    if request.method not in _SAFE and not getattr(request, "by_api_key", False):
         _demand_csrf_token(request)
     if not actor.may(CHAT):
         raise PermissionDenied(CHAT)

@@ -102,6 +102,9 @@ class _Run:
             if self._emitted >= self._request.max_tokens:
                 self._reason = FinishReason.LENGTH
                 break
+        for forced in self._forced():
+            self._reason = FinishReason.TOOL_CALLS
+            yield forced
         yield UsageReport(
             usage=Usage(
                 prompt_tokens=_prompt_words(self._request),
@@ -110,6 +113,14 @@ class _Run:
             )
         )
         yield Finished(reason=self._reason)
+
+    def _forced(self) -> list[ToolCall]:
+        """Return the call that the caller demanded and the script does not make."""
+        choice = self._request.tool_choice
+        if self._asked or choice in {None, "auto", "none"} or not self._request.tools:
+            return []
+        name = self._request.tools[0].name if choice == "required" else str(choice)
+        return [ToolCall(id=self._next_id(), name=name, arguments="{}")]
 
     async def _say(
         self, step: script.Words | script.Numbered | script.Think | script.AskTool | script.See

@@ -171,11 +171,14 @@ def arguments_of(request: ModelRequest) -> dict[str, Any]:
         "stream": True,
         "stream_options": {"include_usage": True},
     }
-    if profile_of(name).reasoning:
-        arguments["max_completion_tokens"] = request.max_tokens
-    else:
-        arguments["max_tokens"] = request.max_tokens
+    profile = profile_of(name)
+    # A limit beyond the context says nothing, and some endpoints refuse it.
+    if request.max_tokens < profile.context_tokens:
+        field = "max_completion_tokens" if profile.reasoning else "max_tokens"
+        arguments[field] = request.max_tokens
+    if not profile.reasoning:
         arguments["temperature"] = request.temperature
+        arguments |= dict(request.sampling)
     return arguments | _options(request)
 
 
