@@ -49,6 +49,11 @@ class Outages:
             with self._lock:
                 self._until.pop(model_id, None)
 
+    def forget(self) -> None:
+        """Forget all of them."""
+        with self._lock:
+            self._until = {}
+
     def present(self) -> frozenset[str]:
         """Return the models that are taken for down."""
         if not self._until:

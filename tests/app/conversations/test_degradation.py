@@ -1,7 +1,7 @@
 """What people get when models, searches or caches are away: less, said honestly, never nothing."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -14,11 +14,12 @@ from apps.conversations.models.steps import TurnStep
 from apps.conversations.models.turns import Turn
 from apps.conversations.stream import logged, stream_key
 from apps.core import ratelimit, scope
-from apps.core.concurrency import tenant_db
+from apps.core.concurrency import platform_db, run_async, tenant_db
 from apps.core.errors import ServiceUnavailable
 from apps.core.redis import RedisRole, redis_client
 from apps.core.scope import Actor, TenantRef
 from apps.providers import registry
+from apps.providers.adapters.openai_compatible import OpenAICompatibleAdapter
 from apps.providers.contracts import (
     Finished,
     FinishReason,
@@ -70,13 +71,19 @@ def ann(committed: World, people: People, actor_in: ActorIn) -> Actor:
 @pytest.fixture
 async def upstream(settings: Settings) -> AsyncIterator[Upstream]:
     settings.LOCAL_MODEL = False
-    degradation.outages.__init__()  # type: ignore[misc]  # what other tests broke is mended
+    adapter = OpenAICompatibleAdapter()
+    provider = next(each for each in registry.providers() if each.kind == "openai")
+    registry.register(replace(provider, adapter=lambda: adapter))
+    degradation.outages.forget()
     async with running_upstream() as server:
         settings.OPENAI_BASE_URL = server.base_url
         settings.OPENAI_API_KEY = "sk-test"
         settings.OPENAI_MODELS = "broken,plain,agent,cut"
         yield server
-    degradation.outages.__init__()  # type: ignore[misc]  # as above
+        # Its connections belong to the loop on which turns run.
+        await platform_db(lambda: run_async(adapter.aclose()))
+    registry.register(provider)
+    degradation.outages.forget()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
