@@ -201,6 +201,18 @@ class Environment:
     openai_models: str = _var(
         "", "Comma-separated model names offered from that service.", group="Models"
     )
+    chat_tool_rounds: int = _var(
+        6, "Most times a model may call tools before it has to answer.", group="Models"
+    )
+    chat_tool_calls: int = _var(
+        8, "Most tools a model may call at once; the rest is refused.", group="Models"
+    )
+    chat_fallback: bool = _var(
+        True,
+        "Let another model answer, marked as such, while the chosen one cannot be reached; "
+        "without any, an honest minimal answer. Off: such a turn fails.",
+        group="Models",
+    )
     # -- API
     api_requests_per_minute: int = _var(
         600,

@@ -18,6 +18,10 @@ class ConversationsConfig(AppConfig):
     def ready(self) -> None:
         """Declare audit actions and tell jobs what to do with turns whose worker died."""
         from apps.conversations.attachments.chain import recover  # apps are loaded only now
+        from apps.conversations.chat_tools import (  # apps are loaded only now
+            find_by_search,
+            register_search_tools,
+        )
         from apps.conversations.search.elastic import answers  # apps are loaded only now
         from apps.conversations.services.turns import recover_turn  # apps are loaded only now
         from apps.jobs.registry import register_lease_handler  # apps are loaded only now
@@ -37,3 +41,4 @@ class ConversationsConfig(AppConfig):
         register_lease_handler("attachment", recover)
         if settings.ELASTICSEARCH_URL:  # search goes on without it, so it is not required
             register_check(Check(name="elasticsearch", run=lambda: Outcome(ok=answers())))
+        register_search_tools(find=find_by_search)

@@ -33,6 +33,7 @@ SHARED_APPS = [
     "apps.tenants",
     "apps.accounts",
     "apps.providers",
+    "apps.plugins",
     "apps.web",
     "apps.api",
     "apps.admin",
@@ -275,6 +276,9 @@ ELASTICSEARCH_PREFIX = ENV.elasticsearch_prefix
 CHAT_THREADS = ENV.chat_threads
 CHAT_MAX_TOKENS = ENV.answer_max_tokens
 CHAT_TEMPERATURE = 0.3
+CHAT_TOOL_ROUNDS = ENV.chat_tool_rounds
+CHAT_TOOL_CALLS = ENV.chat_tool_calls
+CHAT_FALLBACK = ENV.chat_fallback
 
 # -- attachments
 FILES_ROOT = KAREN_VAR / "files"

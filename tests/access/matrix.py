@@ -253,6 +253,7 @@ _WORKSPACE = (
     ),
     _api("turns", method="POST", body=_MESSAGE, success=(202,)),
     _api("turns/<uuid:turn_id>", path="/api/v1/turns/{turn}"),
+    _api("turns/<uuid:turn_id>/trace", path="/api/v1/turns/{turn}/trace"),
     _api("turns/<uuid:turn_id>/events", path="/api/v1/turns/{ended}/events"),
     Row(
         host=Host.WORKSPACE,

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.conversations.api import attachments, search, streaming, views
+from apps.conversations.api import attachments, search, streaming, trace, views
 
 urlpatterns = [
     path("conversations", views.ConversationsView.as_view(), name="conversations"),
@@ -45,6 +45,7 @@ urlpatterns = [
         name="attachment-thumbnail",
     ),
     path("search", search.SearchView.as_view(), name="search"),
+    path("turns/<uuid:turn_id>/trace", trace.TurnTraceView.as_view(), name="turn-trace"),
     path("turns/<uuid:turn_id>/events", streaming.turn_events, name="turn-events"),
     path("models", views.ModelsView.as_view(), name="models"),
 ]

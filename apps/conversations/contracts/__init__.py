@@ -80,6 +80,7 @@ from apps.conversations.contracts.states import (
     TurnKind as TurnKind,
     TurnState as TurnState,
 )
+from apps.conversations.contracts.steps import LedgerEntry as LedgerEntry, StepView as StepView
 from apps.conversations.contracts.views import (
     ConversationView as ConversationView,
     FeedbackView as FeedbackView,

@@ -164,6 +164,7 @@ def claim_turn(*, turn_id: UUID, owner: str, lease_ttl_s: float) -> ClaimedTurn 
         prefix=turn.continues.text if turn.continues is not None else "",
         requester_id=turn.requester_id,
         temporary=turn.conversation.temporary,
+        level=turn.level,
     )
 
 
