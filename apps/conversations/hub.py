@@ -5,9 +5,7 @@ Routes messages, stops and watches; checks rates; decides nothing else.
 
 from uuid import UUID
 
-from django.conf import settings
-
-from apps.conversations import metrics, selectors, services
+from apps.conversations import limits, metrics, selectors, services
 from apps.conversations.contracts import (
     AnswerAgain,
     ContinueAnswer,
@@ -18,13 +16,8 @@ from apps.conversations.contracts import (
     TurnView,
 )
 from apps.conversations.permissions import CHAT
-from apps.core import ratelimit
 from apps.core.errors import NotAuthenticated
 from apps.core.scope import Actor
-
-_messages = ratelimit.Limit(
-    name="chat.message", burst=settings.CHAT_MESSAGES_PER_MINUTE, period_s=60.0
-)
 
 
 def ask(
@@ -59,7 +52,7 @@ def open_conversation(*, actor: Actor, conversation_id: UUID) -> None:
 def _admit(actor: Actor, edge: str) -> None:
     if actor.id is None:
         raise NotAuthenticated
-    ratelimit.enforce(_messages, actor.id.hex)
+    limits.take_message(actor.id)
     metrics.chat_requests_total.labels(edge).inc()
 
 

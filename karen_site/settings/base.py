@@ -262,9 +262,11 @@ SPARE_WORKSPACES = ENV.spare_workspaces
 DEMO = ENV.demo
 
 # -- conversations
-CHAT_MESSAGE_MAX_CHARACTERS = 10_000
+CHAT_MESSAGE_MAX_CHARACTERS = ENV.chat_message_max_characters
 CHAT_FRAME_MAX_BYTES = 64 * 1024
-CHAT_MESSAGES_PER_MINUTE = 20
+CHAT_MESSAGES_PER_MINUTE = ENV.chat_messages_per_minute
+CHAT_TURNS_PER_USER = ENV.chat_turns_per_user
+CHAT_TURNS_PER_TENANT = ENV.chat_turns_per_tenant
 CHAT_QUEUE_MAX = 10
 CHAT_MAX_TOKENS = ENV.answer_max_tokens
 CHAT_TEMPERATURE = 0.3
