@@ -33,6 +33,7 @@ _ARGUMENTS: dict[str, object] = {
     "problem": "reserved",
     "model": "no/such",
     "param": "n",
+    "whose": "person",
     "text": "It must be 1.",
 }
 
