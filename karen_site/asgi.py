@@ -14,7 +14,10 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 from apps.accounts.asgi import SessionAuthASGI
 from apps.api.openai.door import OpenAIDoor
 from apps.tenants.asgi import SameOriginASGI, TenantASGI
+from karen_site.request_bodies import leave_forms_to_django
 from karen_site.routing import unknown_path, websocket_urlpatterns
+
+leave_forms_to_django()
 
 sockets = URLRouter([*websocket_urlpatterns, unknown_path])
 

@@ -15,6 +15,7 @@ class ConversationsConfig(AppConfig):
     @override
     def ready(self) -> None:
         """Declare audit actions and tell jobs what to do with turns whose worker died."""
+        from apps.conversations.attachments.chain import recover  # apps are loaded only now
         from apps.conversations.services.turns import recover_turn  # apps are loaded only now
         from apps.jobs.registry import register_lease_handler  # apps are loaded only now
 
@@ -24,6 +25,10 @@ class ConversationsConfig(AppConfig):
                 "conversation.configured": "Conversation configured",
                 "conversation.deleted": "Conversation deleted",
                 "turn.cancelled": "Answer stopped",
+                "attachment.uploaded": "File uploaded",
+                "attachment.refused": "File refused",
+                "attachment.deleted": "File deleted",
             }
         )
         register_lease_handler("turn", recover_turn)
+        register_lease_handler("attachment", recover)

@@ -11,6 +11,7 @@ from apps.conversations.contracts import (
     ContinueAnswer,
     MessageView,
     NewMessage,
+    Transcript,
     TurnAccepted,
     TurnEvent,
     TurnView,
@@ -37,6 +38,25 @@ def ask(
             return services.answer_again(actor=actor, wanted=wanted, permission=CHAT)
         case ContinueAnswer():
             return services.continue_answer(actor=actor, wanted=wanted, permission=CHAT)
+
+
+def ask_with_transcript(*, actor: Actor, edge: str, transcript: Transcript) -> TurnAccepted:
+    """Take a message together with everything said before it.
+
+    Raises:
+        RateLimited: The actor sent too many.
+        KarenError: As `services.send_message`.
+    """
+    _admit(actor, edge)
+    conversation = services.start_from_transcript(
+        actor=actor, transcript=transcript, permission=CHAT
+    )
+    message = NewMessage(
+        conversation_id=conversation.id,
+        client_message_id=transcript.client_message_id,
+        text=transcript.text,
+    )
+    return services.send_message(actor=actor, message=message, permission=CHAT)
 
 
 def open_conversation(*, actor: Actor, conversation_id: UUID) -> None:

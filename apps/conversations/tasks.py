@@ -3,7 +3,8 @@
 from uuid import UUID
 
 from apps.conversations import orchestrator
-from apps.jobs.task import tenant_task
+from apps.conversations.attachments import chain, summaries, sweeping
+from apps.jobs.task import global_task, tenant_task
 
 
 @tenant_task(
@@ -16,3 +17,51 @@ from apps.jobs.task import tenant_task
 def run_turn(*, turn_id: str) -> None:
     """Answer one turn."""
     orchestrator.run_turn(turn_id=UUID(turn_id))
+
+
+@tenant_task(
+    name="conversations.process_attachment",
+    queue="default",
+    deadline_s=300,
+    expires_s=90,
+    idempotency="claimed by attempt",
+)
+def process_attachment(*, attachment_id: str, attempt: int) -> None:
+    """Scan and read one file."""
+    chain.process(attachment_id=UUID(attachment_id), attempt=attempt)
+
+
+@tenant_task(
+    name="conversations.summarise_attachment",
+    queue="default",
+    deadline_s=240,
+    expires_s=3600,
+    idempotency="writes only where none is",
+)
+def summarise_attachment(*, attachment_id: str) -> None:
+    """Write the summary of one file."""
+    summaries.summarise(attachment_id=UUID(attachment_id))
+
+
+@tenant_task(
+    name="conversations.sweep_attachments",
+    queue="default",
+    deadline_s=600,
+    expires_s=3600,
+    idempotency="state",
+)
+def sweep_attachments() -> None:
+    """Remove files that nobody needs, in one workspace."""
+    sweeping.sweep()
+
+
+@global_task(
+    name="conversations.sweep_all_attachments",
+    queue="default",
+    deadline_s=300,
+    expires_s=3600,
+    idempotency="state",
+)
+def sweep_all_attachments() -> None:
+    """Have every workspace swept."""
+    sweeping.sweep_all()

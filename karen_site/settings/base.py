@@ -268,8 +268,24 @@ CHAT_MESSAGES_PER_MINUTE = ENV.chat_messages_per_minute
 CHAT_TURNS_PER_USER = ENV.chat_turns_per_user
 CHAT_TURNS_PER_TENANT = ENV.chat_turns_per_tenant
 CHAT_QUEUE_MAX = 10
+CHAT_TEMPORARY_HOURS = 24
 CHAT_MAX_TOKENS = ENV.answer_max_tokens
 CHAT_TEMPERATURE = 0.3
+
+# -- attachments
+FILES_ROOT = KAREN_VAR / "files"
+ATTACHMENT_MAX_BYTES = ENV.attachment_max_mib * 2**20
+ATTACHMENT_KIND_BYTES = ENV.attachment_limits()
+ATTACHMENT_KINDS = frozenset(kind.strip() for kind in ENV.attachment_kinds.split(","))
+ATTACHMENTS_PER_MESSAGE = ENV.attachments_per_message
+ATTACHMENTS_PER_MINUTE = ENV.attachments_per_minute
+ATTACHMENT_QUOTA_BYTES = ENV.attachment_quota_mib * 2**20
+ATTACHMENT_UNSENT_S = ENV.attachment_unsent_hours * 3600
+ATTACHMENT_READ_S = ENV.attachment_read_seconds
+ATTACHMENT_READ_BYTES = ENV.attachment_read_mib * 2**20
+ATTACHMENT_TEXT_CHARACTERS = 400_000
+ATTACHMENT_SUMMARY_TOKENS = 2_000  # texts with more get a summary
+CLAMAV_URL = ENV.clamav_url
 
 # -- models
 PROVIDERS_ALLOW_NETWORK = True

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.conversations.api import streaming, views
+from apps.conversations.api import attachments, streaming, views
 
 urlpatterns = [
     path("conversations", views.ConversationsView.as_view(), name="conversations"),
@@ -28,6 +28,22 @@ urlpatterns = [
     path("turns", views.TurnsView.as_view(), name="turns"),
     path("turns/<uuid:turn_id>", views.TurnView.as_view(), name="turn"),
     path("turns/<uuid:turn_id>/cancel", views.CancelTurnView.as_view(), name="turn-cancel"),
+    path("attachments", attachments.AttachmentsView.as_view(), name="attachments"),
+    path(
+        "attachments/<uuid:attachment_id>",
+        attachments.AttachmentView.as_view(),
+        name="attachment",
+    ),
+    path(
+        "attachments/<uuid:attachment_id>/content",
+        attachments.AttachmentContentView.as_view(),
+        name="attachment-content",
+    ),
+    path(
+        "attachments/<uuid:attachment_id>/thumbnail",
+        attachments.AttachmentThumbnailView.as_view(),
+        name="attachment-thumbnail",
+    ),
     path("turns/<uuid:turn_id>/events", streaming.turn_events, name="turn-events"),
     path("models", views.ModelsView.as_view(), name="models"),
 ]

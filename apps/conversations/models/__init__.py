@@ -1,5 +1,6 @@
 """Tables of conversations, one file per noun; import from the defining module."""
 
+from apps.conversations.models.attachments import Attachment as Attachment
 from apps.conversations.models.conversations import (
     Conversation as Conversation,
     Folder as Folder,

@@ -100,7 +100,8 @@ def _settings_of(conversation: Conversation) -> TurnSettings:
         persona=conversation.persona,
         system_instruction=conversation.system_instruction,
         temperature=conversation.temperature,
-        memory_enabled=conversation.memory_enabled and not conversation.temporary,
+        memory_enabled=conversation.memory_enabled
+        and (not conversation.temporary or conversation.origin == "api"),
         show_reasoning=conversation.show_reasoning,
         tools=None if conversation.tools is None else tuple(conversation.tools),
     )
