@@ -35,7 +35,6 @@ _ARGUMENTS: dict[str, object] = {
     "problem": "reserved",
     "model": "no/such",
     "param": "n",
-    "whose": "person",
     "text": "It must be 1.",
     "count": 11,
     "used_bytes": 9,
