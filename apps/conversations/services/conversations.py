@@ -4,6 +4,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from apps.conversations.attachments import services as attachments
 from apps.conversations.contracts import CancelledEvent, ConversationOptions, ConversationView
 from apps.conversations.domain.states import ACTIVE
 from apps.conversations.errors import MessageNotFound
@@ -120,6 +121,7 @@ def erase(conversation: Conversation) -> None:
     }
     active = list(Turn.objects.filter(conversation=conversation, state__in=ACTIVE))
     announce_gone(conversation.pk, people)
+    attachments.remove_of_conversation(conversation.pk)
     note_removing(conversation.pk)
     conversation.delete()
     ends = [

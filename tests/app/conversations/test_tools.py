@@ -15,10 +15,12 @@ from apps.conversations import hub, orchestrator, services
 from apps.conversations.chat_tools import find_by_search
 from apps.conversations.contracts import ConversationOptions, NewMessage, message_parts
 from apps.conversations.domain.steps import StepKind, call_key
+from apps.conversations.models.conversations import Conversation
 from apps.conversations.models.messages import Message
 from apps.conversations.models.steps import TurnStep
 from apps.conversations.models.turns import Turn
 from apps.conversations.permissions import CHAT
+from apps.conversations.search.upkeep import index_conversation
 from apps.conversations.services import steps as ledger, turns
 from apps.conversations.stream import logged, stream_key
 from apps.conversations.tracing import Trace
@@ -361,6 +363,8 @@ def test_other_conversations_are_found_and_other_peoples_are_not(
     run("The zebra password is on the blue shelf")
     bea = actor_in(people.bea, committed.acme)
     send(actor=bea, tenant=committed.acme, text="a zebra of my own")
+    for conversation_id in Conversation.objects.values_list("pk", flat=True):
+        index_conversation(conversation_id=conversation_id)
 
     seen = run('!tool search_conversations {"query": "zebra shelf"}')
     assert "blue shelf" in seen.calls[0]["result"]
