@@ -84,9 +84,14 @@ def _flat(pieces: Iterable[Sql]) -> Params:
 # -- conditions
 
 
-def _from_visible(table: str, visible: QuerySet[Conversation], conditions: Sequence[Sql]) -> Sql:
-    inner, params = visible.values("pk").query.sql_with_params()
-    seen = Sql(f"{table}.conversation_id IN ({inner})", list(params))
+def sql_of_visible(visible: QuerySet[Conversation]) -> Sql:
+    """Return the ids of visible conversations as a subquery; made once for a search."""
+    text, params = visible.values("pk").query.sql_with_params()
+    return Sql(text, list(params))
+
+
+def _from_visible(table: str, visible: Sql, conditions: Sequence[Sql]) -> Sql:
+    seen = Sql(f"{table}.conversation_id IN ({visible.text})", visible.params)
     pieces = [seen, *conditions]
     return Sql(" AND ".join(piece.text for piece in pieces), _flat(pieces))
 
@@ -127,7 +132,7 @@ def _rows(statement: str, params: Params) -> list[tuple[Any, ...]]:
 # -- ways of searching
 
 
-def words_statement(*, visible: QuerySet[Conversation], tsquery: Sql, filters: Filters) -> Sql:
+def words_statement(*, visible: Sql, tsquery: Sql, filters: Filters) -> Sql:
     """Return the statement that finds words, ranked; also what the benchmark compares with."""
     wanted = Sql(f"i.words @@ ({tsquery.text})", tsquery.params)
     where = _from_visible(
@@ -143,9 +148,7 @@ def words_statement(*, visible: QuerySet[Conversation], tsquery: Sql, filters: F
     )
 
 
-def find_words(
-    *, visible: QuerySet[Conversation], tsquery: Sql, filters: Filters
-) -> list[Candidate]:
+def find_words(*, visible: Sql, tsquery: Sql, filters: Filters) -> list[Candidate]:
     """Return what holds the wanted words, best first; the newest `RANKED_MAX` are ranked."""
     statement = words_statement(visible=visible, tsquery=tsquery, filters=filters)
     found = _rows(statement.text, statement.params)
@@ -154,7 +157,7 @@ def find_words(
 
 def find_meaning(
     *,
-    visible: QuerySet[Conversation],
+    visible: Sql,
     vector: Sequence[float],
     model: str,
     filters: Filters,
@@ -165,7 +168,7 @@ def find_meaning(
     The newest `SCANNED_MAX` vectors are compared, exactly.
 
     Args:
-        visible: Where to look.
+        visible: Where to look, of `sql_of_visible`.
         vector: What is looked for, of unit length.
         model: The embedding model it comes from; vectors of others are not compared.
         filters: What found messages must be like.
@@ -197,7 +200,7 @@ Position = tuple[datetime, UUID]
 
 def list_newest(
     *,
-    visible: QuerySet[Conversation],
+    visible: Sql,
     filters: Filters,
     without: Sql | None,
     after: Position | None,
@@ -241,8 +244,10 @@ def similar_words(words: Sequence[str]) -> Alternatives:
                 "SELECT word FROM conversations_searchword WHERE keys && %s::int[] LIMIT %s",
                 [spelling_keys(word), _SIMILAR_WORDS_MAX],
             )
-            measured = [(mistakes(word, other), other) for (other,) in cursor if other != word]
-            near = sorted(pair for pair in measured if pair[0] <= mistakes_allowed(word))
+            most = mistakes_allowed(word)
+            others = [other for (other,) in cursor if abs(len(other) - len(word)) <= most]
+            measured = [(mistakes(word, other), other) for other in others if other != word]
+            near = sorted(pair for pair in measured if pair[0] <= most)
             if near:
                 found[word] = tuple(other for _count, other in near[:_ALTERNATIVES_MAX])
         cursor.execute("SET LOCAL enable_seqscan = on")

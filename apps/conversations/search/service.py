@@ -52,6 +52,7 @@ class _Search:
 
     actor: Actor
     visible: QuerySet[Conversation]
+    seen: postgres.Sql
     parsed: ParsedQuery
     filters: Filters
     text: str
@@ -81,9 +82,11 @@ def find_messages(actor: Actor, query: SearchQuery) -> SearchPage:
     started = time.perf_counter()
     _check(query)
     parsed = parse_query(query.text)
+    visible = narrowed(visible_conversations(actor), query.filters)
     search = _Search(
         actor=actor,
-        visible=narrowed(visible_conversations(actor), query.filters),
+        visible=visible,
+        seen=postgres.sql_of_visible(visible),
         parsed=parsed,
         filters=query.filters,
         text=query.text,
@@ -161,9 +164,7 @@ def _words_in_postgres(search: _Search) -> list[Candidate]:
     assert tsquery is not None  # something is asked
     try:
         with _apart():
-            return postgres.find_words(
-                visible=search.visible, tsquery=tsquery, filters=search.filters
-            )
+            return postgres.find_words(visible=search.seen, tsquery=tsquery, filters=search.filters)
     except DatabaseError as error:
         if Part.WORDS not in search.missing:
             search.lacks(Part.WORDS, error)
@@ -199,7 +200,7 @@ def _meaning(search: _Search) -> list[Candidate]:
         embedding = vector_of_query(" ".join(search.parsed.wanted))
         with _apart():
             return postgres.find_meaning(
-                visible=search.visible,
+                visible=search.seen,
                 vector=embedding.vector,
                 model=embedding.model,
                 filters=search.filters,
@@ -217,7 +218,7 @@ def _newest_page(search: _Search, query: SearchQuery) -> SearchPage:
     try:
         with _apart():
             found = postgres.list_newest(
-                visible=search.visible,
+                visible=search.seen,
                 filters=search.filters,
                 without=postgres.tsquery_of(search.parsed),
                 after=newest_position(query.cursor),

@@ -10,9 +10,9 @@ import re
 import unicodedata
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
+from typing import NamedTuple
 
 WORD_LENGTH_MAX = 64
 SPELLED_LENGTH_MIN, SPELLED_LENGTH_MAX = 4, 32
@@ -26,8 +26,7 @@ _UNSPACED = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Token:
+class Token(NamedTuple):
     """A word as it is compared, and where it stands in the text it was cut from."""
 
     word: str
@@ -72,7 +71,7 @@ def cut_words(text: str) -> Iterator[Token]:
         if run.isascii() or not _UNSPACED.search(run):
             word = folded(run)
             if word:
-                yield Token(word=word, start=start, end=found.end())
+                yield Token(word, start, found.end())
             continue
         last = 0
         for sign in _UNSPACED.finditer(run):
