@@ -18,6 +18,8 @@ from pydantic import Field
 from apps.conversations.contracts import MessageKind
 from apps.conversations.models.conversations import Conversation
 from apps.conversations.models.messages import Message
+from apps.conversations.search.contracts import LIMIT_MAX, SearchQuery
+from apps.conversations.search.service import find_messages
 from apps.conversations.selectors import visible_to
 from apps.core.errors import KarenError
 from apps.core.logging import get_logger
@@ -74,6 +76,21 @@ class MemoryQuery(Arguments):
 
     query: str = Field(min_length=1, max_length=200, description="What to remember.")
     limit: int = Field(default=5, ge=1, le=_MOST)
+
+
+def find_by_search(actor: Actor, query: str, limit: int) -> list[Found]:
+    """Return what search finds, best first."""
+    page = find_messages(actor, SearchQuery(text=query, limit=min(limit, LIMIT_MAX)))
+    return [
+        Found(
+            conversation_id=hit.conversation_id,
+            message_id=hit.message_id,
+            title=hit.title,
+            text=" ".join(hit.snippet.split()),
+            created_at=hit.created_at,
+        )
+        for hit in page.hits
+    ]
 
 
 def find_by_words(actor: Actor, query: str, limit: int) -> list[Found]:

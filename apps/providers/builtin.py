@@ -28,7 +28,7 @@ def _warm_openai(_model: ModelInfo) -> None:
 
 
 def register_all() -> None:
-    """Register OpenAI-compatible, local and echo models, and the embedding model."""
+    """Register OpenAI-compatible, local, echo and stub models, and the embedding model."""
     registry.register(
         registry.Provider(
             kind="openai",
@@ -52,6 +52,14 @@ def register_all() -> None:
             kind="echo",
             models=catalogue.echo_models,
             adapter=lambda: _adapter("echo.EchoAdapter"),
+        )
+    )
+    registry.register(
+        registry.Provider(
+            kind="stub",
+            models=catalogue.no_stub_models,
+            adapter=lambda: _adapter("stub.StubAdapter"),
+            find=catalogue.stub_model,
         )
     )
     registry.register_embedder(

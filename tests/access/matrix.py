@@ -183,6 +183,9 @@ _ASK_AGAIN = {"client_message_id": "matrix-again", "model": "echo/plain"}
 _CONVERSATION = "conversations/<uuid:conversation_id>"
 _ONE = "/api/v1/conversations/{conversation}"
 
+_FILE = "attachments/<uuid:attachment_id>"
+_ONE_FILE = "/api/v1/attachments/{attachment}"
+
 _WORKSPACE = (
     Row(host=Host.WORKSPACE, route="", demands=Access.OPEN, success=(302,)),
     Row(host=Host.WORKSPACE, route="chat/", demands=CHAT_USER),
@@ -214,6 +217,7 @@ _WORKSPACE = (
     _api("keys/<uuid:key_id>", path="/api/v1/keys/{key}", method="DELETE", success=(204,)),
     _api("me"),
     _api("models"),
+    _api("search", path="/api/v1/search?q=hello"),
     _api("conversations"),
     _api("conversations", method="POST", success=(201,)),
     _api(_CONVERSATION, path=_ONE),
@@ -273,6 +277,13 @@ _WORKSPACE = (
         method="POST",
         success=(202,),
     ),
+    _api("attachments"),
+    # Whoever is let through is told that a form is wanted; tests/app/attachments sends one.
+    _api("attachments", method="POST", success=(415,)),
+    _api(_FILE, path=_ONE_FILE),
+    _api(f"{_FILE}/content", path=f"{_ONE_FILE}/content"),
+    _api(f"{_FILE}/thumbnail", path=f"{_ONE_FILE}/thumbnail"),
+    _api(_FILE, path=_ONE_FILE, method="DELETE", success=(204,)),
     # The document is the same everywhere and holds nothing of the workspace.
     Row(host=Host.WORKSPACE, route="api/schema/", demands=Access.OPEN),
     Row(host=Host.WORKSPACE, route="api/docs/", demands=Access.OPEN),

@@ -35,7 +35,7 @@ class TurnTraceView(ChatView):
     """The trace of a turn."""
 
     @extend_schema(responses=TraceSerializer)
-    def get(self, request: Request, turn_id: UUID) -> Response:  # noqa: ARG002  # REST framework's
+    def get(self, request: Request, turn_id: UUID) -> Response:  # REST framework's
         """Return the steps of every attempt, in order."""
         steps = list_turn_steps(actor=self.actor, turn_id=turn_id, permission=CHAT)
         return Response({"steps": [as_json(step) for step in steps]})

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.conversations.api import streaming, trace, views
+from apps.conversations.api import attachments, search, streaming, trace, views
 
 urlpatterns = [
     path("conversations", views.ConversationsView.as_view(), name="conversations"),
@@ -29,6 +29,23 @@ urlpatterns = [
     path("turns/<uuid:turn_id>", views.TurnView.as_view(), name="turn"),
     path("turns/<uuid:turn_id>/cancel", views.CancelTurnView.as_view(), name="turn-cancel"),
     path("turns/<uuid:turn_id>/trace", trace.TurnTraceView.as_view(), name="turn-trace"),
+    path("attachments", attachments.AttachmentsView.as_view(), name="attachments"),
+    path(
+        "attachments/<uuid:attachment_id>",
+        attachments.AttachmentView.as_view(),
+        name="attachment",
+    ),
+    path(
+        "attachments/<uuid:attachment_id>/content",
+        attachments.AttachmentContentView.as_view(),
+        name="attachment-content",
+    ),
+    path(
+        "attachments/<uuid:attachment_id>/thumbnail",
+        attachments.AttachmentThumbnailView.as_view(),
+        name="attachment-thumbnail",
+    ),
+    path("search", search.SearchView.as_view(), name="search"),
     path("turns/<uuid:turn_id>/events", streaming.turn_events, name="turn-events"),
     path("models", views.ModelsView.as_view(), name="models"),
 ]

@@ -69,6 +69,8 @@ from apps.conversations.contracts.requests import (
     ConversationOptions as ConversationOptions,
     ModelId as ModelId,
     NewMessage as NewMessage,
+    SaidBefore as SaidBefore,
+    Transcript as Transcript,
 )
 from apps.conversations.contracts.states import (
     Delivery as Delivery,
