@@ -38,7 +38,7 @@ class ConversationsConfig(AppConfig):
             }
         )
         register_lease_handler("turn", recover_turn)
-        register_search_tools(find=find_by_search)
         register_lease_handler("attachment", recover)
         if settings.ELASTICSEARCH_URL:  # search goes on without it, so it is not required
             register_check(Check(name="elasticsearch", run=lambda: Outcome(ok=answers())))
+        register_search_tools(find=find_by_search)

@@ -15,12 +15,9 @@ import redis
 from django.db import DatabaseError
 from pydantic import Field
 
-from apps.conversations.contracts import MessageKind
-from apps.conversations.models.conversations import Conversation
-from apps.conversations.models.messages import Message
+from apps.conversations.permissions import CHAT
 from apps.conversations.search.contracts import LIMIT_MAX, SearchQuery
 from apps.conversations.search.service import find_messages
-from apps.conversations.selectors import visible_to
 from apps.core.errors import KarenError
 from apps.core.logging import get_logger
 from apps.core.scope import Actor
@@ -37,7 +34,6 @@ _AWAY = (KarenError, DatabaseError, redis.RedisError)
 _WORD = re.compile(r"\w{4,}")
 _SNIPPET = 300
 _MOST = 10
-_WORDS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,49 +75,20 @@ class MemoryQuery(Arguments):
 
 
 def find_by_search(actor: Actor, query: str, limit: int) -> list[Found]:
-    """Return what search finds, best first."""
+    """Return what the search over the person's conversations finds, best first."""
+    if not actor.may(CHAT):
+        return []
     page = find_messages(actor, SearchQuery(text=query, limit=min(limit, LIMIT_MAX)))
     return [
         Found(
             conversation_id=hit.conversation_id,
             message_id=hit.message_id,
             title=hit.title,
-            text=" ".join(hit.snippet.split()),
+            text=" ".join(hit.snippet.split())[:_SNIPPET],
             created_at=hit.created_at,
         )
         for hit in page.hits
     ]
-
-
-def find_by_words(actor: Actor, query: str, limit: int) -> list[Found]:
-    """Return the newest messages that contain every word of `query`; PostgreSQL only."""
-    words = query.split()[:_WORDS]
-    if actor.id is None or not words:
-        return []
-    seen = Conversation.objects.filter(visible_to(actor.id), temporary=False)
-    rows = Message.objects.filter(conversation__in=seen, kind=MessageKind.CHAT)
-    for word in words:
-        rows = rows.filter(parts__icontains=word)
-    return [
-        Found(
-            conversation_id=row.conversation_id,
-            message_id=row.pk,
-            title=row.conversation.title,
-            text=_around(row.text, words),
-            created_at=row.created_at,
-        )
-        for row in rows.select_related("conversation").order_by("-id")[: limit * 2]
-        if any(word.casefold() in row.text.casefold() for word in words)
-    ][:limit]
-
-
-def _around(text: str, words: Sequence[str]) -> str:
-    """Return the piece of `text` around the first of `words`."""
-    plain = " ".join(text.split())
-    places = [place for word in words if (place := plain.casefold().find(word.casefold())) >= 0]
-    begin = max(min(places, default=0) - _SNIPPET // 3, 0)
-    piece = plain[begin : begin + _SNIPPET]
-    return f"{'…' if begin else ''}{piece}{'…' if begin + _SNIPPET < len(plain) else ''}"
 
 
 def _conversation_search(find: FindMessages) -> Tool:

@@ -28,7 +28,6 @@ urlpatterns = [
     path("turns", views.TurnsView.as_view(), name="turns"),
     path("turns/<uuid:turn_id>", views.TurnView.as_view(), name="turn"),
     path("turns/<uuid:turn_id>/cancel", views.CancelTurnView.as_view(), name="turn-cancel"),
-    path("turns/<uuid:turn_id>/trace", trace.TurnTraceView.as_view(), name="turn-trace"),
     path("attachments", attachments.AttachmentsView.as_view(), name="attachments"),
     path(
         "attachments/<uuid:attachment_id>",
@@ -46,6 +45,7 @@ urlpatterns = [
         name="attachment-thumbnail",
     ),
     path("search", search.SearchView.as_view(), name="search"),
+    path("turns/<uuid:turn_id>/trace", trace.TurnTraceView.as_view(), name="turn-trace"),
     path("turns/<uuid:turn_id>/events", streaming.turn_events, name="turn-events"),
     path("models", views.ModelsView.as_view(), name="models"),
 ]

@@ -186,19 +186,22 @@ def _without_nul(part: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+@transaction.atomic(durable=True)
 def save_partial(*, claimed: ClaimedTurn, text: str) -> bool:
     """Keep the text written so far, unless this attempt was fenced off.
 
     Returns:
         Whether this attempt still holds the turn.
     """
-    still_mine = Turn.objects.filter(
+    # The turn is locked first: a condition on another table is judged by what was true when the
+    # statement began, so a save that waited for the end of the turn would undo its text.
+    mine = Turn.objects.select_for_update(no_key=True, of=("self",)).filter(
         pk=claimed.turn_id, attempt=claimed.attempt, state=TurnState.RUNNING
     )
-    updated = Message.objects.filter(pk=claimed.answer_id, answered_turn__in=still_mine).update(
-        parts=_text_parts(text)
-    )
-    return bool(updated)
+    if not mine.values_list("pk", flat=True).first():
+        return False
+    Message.objects.filter(pk=claimed.answer_id).update(parts=_text_parts(text))
+    return True
 
 
 def finish_turn(*, claimed: ClaimedTurn, outcome: TurnOutcome) -> bool:

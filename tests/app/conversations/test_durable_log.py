@@ -3,19 +3,22 @@
 import asyncio
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
 
 from apps.conversations.contracts import CancelledEvent, DoneEvent, StartEvent, TurnEvent, TurnState
 from apps.conversations.domain.snapshot import AnswerSnapshot, apply
 from apps.conversations.models.messages import Message
 from apps.conversations.models.turns import Turn
-from apps.conversations.services.turns import recover_turn
+from apps.conversations.services.turns import claim_turn, recover_turn, save_partial
 from apps.conversations.stream import FIELD, TurnWriter, append_end, logged, read_after, stream_key
 from apps.conversations.watching import START
 from apps.core import scope
@@ -289,3 +292,45 @@ async def test_more_callers_than_connections_wait_for_one(committed: World) -> N
     client = async_redis(RedisRole.STREAMS)
 
     assert all(await asyncio.gather(*(client.ping() for _ in range(300))))
+
+
+def test_an_interim_copy_that_comes_late_does_not_undo_the_answer(
+    committed: World, waiting: Turn
+) -> None:
+    """The copy waits for the end of the turn, and must then see that it ended."""
+    with scope.tenant_scope(committed.acme):
+        claimed = claim_turn(turn_id=waiting.pk, owner="w", lease_ttl_s=60)
+        assert claimed is not None
+        late = ThreadPoolExecutor(1)
+        with transaction.atomic():
+            Turn.objects.filter(pk=waiting.pk).update(state=TurnState.COMPLETED)
+            Message.objects.filter(pk=waiting.answer_id).update(parts=_parts("one two"))
+            call = partial(save_partial, claimed=claimed, text="one")
+            saved = late.submit(copy_context().run, _closing(call))
+            while not _somebody_waits_for_a_lock():
+                assert not saved.done()
+
+        assert saved.result(timeout=10) is False
+        assert Message.objects.get(pk=waiting.answer_id).text == "one two"
+        late.shutdown()
+
+
+def _parts(text: str) -> list[dict[str, str]]:
+    return [{"type": "text", "text": text}]
+
+
+def _closing(call: Callable[[], bool]) -> Callable[[], bool]:
+    def closed() -> bool:
+        try:
+            return call()
+        finally:
+            connection.close()
+
+    return closed
+
+
+def _somebody_waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        row = cursor.fetchone()
+    return bool(row and row[0])
