@@ -7,16 +7,20 @@ from celery.signals import worker_ready
 from celery.worker.consumer import Consumer
 
 INFERENCE_QUEUE = "gpu.inference"
+CHAT_QUEUE = "chat"
 
 
 @worker_ready.connect
-def load_local_model(sender: Consumer, **_: object) -> None:
-    """Load the local model ahead of the first question, beside the worker's own work."""
-    if INFERENCE_QUEUE in sender.app.amqp.queues.consume_from:
-        threading.Thread(target=copy_context().run, args=(_warm,), daemon=True).start()
+def load_models(sender: Consumer, **_: object) -> None:
+    """Load what the first question needs ahead of it, beside the worker's own work."""
+    queues = sender.app.amqp.queues.consume_from
+    if INFERENCE_QUEUE in queues or CHAT_QUEUE in queues:
+        threading.Thread(
+            target=copy_context().run, args=(_warm, INFERENCE_QUEUE in queues), daemon=True
+        ).start()
 
 
-def _warm() -> None:
+def _warm(inference: bool) -> None:
     # lint: allow function-import: Django is set up only once the worker runs
     from apps.core.errors import KarenError
 
@@ -27,6 +31,8 @@ def _warm() -> None:
     from apps.providers import gateway
 
     try:
-        gateway.warm()
+        if inference:
+            gateway.warm()
+        gateway.warm_counter()
     except KarenError as error:  # the turn that needs the model will say it to its person
         get_logger(__name__).warning("local_model.not_loaded", reason=str(error))

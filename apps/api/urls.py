@@ -15,6 +15,7 @@ health_urls: Routes = [
 _version_1: Routes = [
     path("me", views.MeView.as_view(), name="me"),
     path("", include("apps.conversations.api.urls")),
+    path("", include("apps.memory.api.urls")),
 ]
 
 platform_urls: Routes = [

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import threading
 import time
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -93,11 +94,11 @@ def _answered(claimed: ClaimedTurn, held: Held) -> TurnOutcome | None:
         model = providers.get_model(claimed.model)
         prompt = assemble_prompt(
             claimed,
+            model=model,
             system=system_message(claimed),
-            context_tokens=model.context_tokens,
             answer_tokens=_answer_tokens(model),
         )
-        metrics.context_tokens.observe(len(prompt.messages))
+        answer.context = prompt.context
         return run_async(
             answer.stream(model, prompt, deadline_s=remaining_s() - _DEADLINE_RESERVE_S)
         )
@@ -120,6 +121,7 @@ class _Answer:
         self._usage: Usage | None = None
         self._finish_reason = ""
         self._stop = ""
+        self.context: dict[str, Any] | None = None
 
     def outcome(self, state: TurnState, *, error: KarenError | None = None) -> TurnOutcome:
         """Return how the attempt ended, with the text so far."""
@@ -131,6 +133,7 @@ class _Answer:
             prompt_tokens=self._usage.prompt_tokens if self._usage else None,
             completion_tokens=self._usage.completion_tokens if self._usage else None,
             usage_estimated=self._usage.estimated if self._usage else False,
+            context=self.context,
         )
 
     async def stream(

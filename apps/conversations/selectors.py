@@ -156,6 +156,11 @@ def participant_ids(row: Conversation) -> tuple[UUID, ...]:
     return tuple(getattr(row, "participant_ids", None) or ())
 
 
+def has_participants(*, conversation_id: UUID) -> bool:
+    """Say whether anybody besides the owner takes part in a conversation."""
+    return Participant.objects.filter(conversation_id=conversation_id).exists()
+
+
 def get_conversation_view(
     *, actor: Actor, conversation_id: UUID, permission: str
 ) -> ConversationView:

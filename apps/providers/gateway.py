@@ -238,3 +238,13 @@ def warm() -> str:
         return ""
     registry.warm(chosen)
     return chosen.id
+
+
+def warm_counter() -> None:
+    """Load the tokenizer of the model that turns get by default. Blocking.
+
+    For the start of a worker that assembles prompts, so that the first turn does not wait.
+    """
+    models = selectors.list_models()
+    if models:
+        selectors.token_counter(selectors.choose_route(model=None).model).count("warm")
