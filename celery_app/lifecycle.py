@@ -11,16 +11,28 @@ CHAT_QUEUE = "chat"
 
 
 @worker_ready.connect
-def load_models(sender: Consumer, **_: object) -> None:
-    """Load what the first question needs ahead of it, beside the worker's own work."""
-    queues = sender.app.amqp.queues.consume_from
-    if INFERENCE_QUEUE in queues or CHAT_QUEUE in queues:
-        threading.Thread(
-            target=copy_context().run, args=(_warm, INFERENCE_QUEUE in queues), daemon=True
-        ).start()
+def load_local_model(sender: Consumer, **_: object) -> None:
+    """Load the local model ahead of the first question, beside the worker's own work."""
+    if INFERENCE_QUEUE in sender.app.amqp.queues.consume_from:
+        threading.Thread(target=copy_context().run, args=(_warm,), daemon=True).start()
 
 
-def _warm(inference: bool) -> None:
+@worker_ready.connect
+def load_vendor_sdk(sender: Consumer, **_: object) -> None:
+    """Import what reaches remote models ahead of the first turn, which would wait for it."""
+    if CHAT_QUEUE in sender.app.amqp.queues.consume_from:
+        threading.Thread(target=copy_context().run, args=(_warm_remote,), daemon=True).start()
+
+
+def _warm_remote() -> None:
+    # lint: allow function-import: Django is set up only once the worker runs
+    from apps.providers import gateway
+
+    gateway.warm_remote()
+    gateway.warm_counter()
+
+
+def _warm() -> None:
     # lint: allow function-import: Django is set up only once the worker runs
     from apps.core.errors import KarenError
 
@@ -31,8 +43,7 @@ def _warm(inference: bool) -> None:
     from apps.providers import gateway
 
     try:
-        if inference:
-            gateway.warm()
+        gateway.warm()
         gateway.warm_counter()
     except KarenError as error:  # the turn that needs the model will say it to its person
         get_logger(__name__).warning("local_model.not_loaded", reason=str(error))

@@ -32,6 +32,10 @@ def _counter(path: str, model: ModelInfo) -> TokenCounter | None:
     return cast("TokenCounter | None", import_string(f"apps.providers.{path}")(model))
 
 
+def _warm_openai(_model: ModelInfo) -> None:
+    import_string(f"{_ADAPTERS}.openai_compatible.warm")()
+
+
 def register_all() -> None:
     """Register OpenAI-compatible, local and echo models, and the embedding model."""
     registry.register(
@@ -41,6 +45,7 @@ def register_all() -> None:
             adapter=lambda: _adapter("openai_compatible.OpenAICompatibleAdapter"),
             why_absent=catalogue.why_no_openai_model,
             counter=lambda model: _counter("adapters.openai_tokens.counter_for", model),
+            warm=_warm_openai,
         )
     )
     registry.register(
