@@ -11,4 +11,5 @@ pytest_plugins = [
     "tests.fixtures.v1",
     "tests.fixtures.work",
     "tests.fixtures.budgets",
+    "tests.fixtures.scribe",
 ]

@@ -158,10 +158,10 @@ class _Packing:
             if supply.unique and self._repeats(candidate):
                 reasons[number] = Reason.DUPLICATE
                 continue
-            if self._used_by[at] + candidate.tokens > limit:
-                refusal = Reason.CAP if cap else None
-            elif self.used + candidate.tokens > self.budget:
+            if self.used + candidate.tokens > self.budget:
                 refusal = Reason.BUDGET
+            elif self._used_by[at] + candidate.tokens > limit:
+                refusal = Reason.CAP
             else:
                 self._take(at, number, candidate)
                 continue

@@ -37,7 +37,7 @@ def title_of(written: str) -> str:
     markup, control characters or a full stop at its end.
     """
     printable = "".join(
-        character if not unicodedata.category(character).startswith("C") else "\n"
+        " " if unicodedata.category(character).startswith("C") and character != "\n" else character
         for character in written
     )
     line = next((line for line in printable.splitlines() if line.strip(_MARKS)), "")
