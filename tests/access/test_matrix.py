@@ -13,11 +13,12 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 
 from apps.accounts import services as accounts
-from apps.accounts.permissions import CHAT_USER
+from apps.accounts.permissions import CHAT_USER, MEMORY_WRITE
 from apps.conversations import hub, services as conversations
 from apps.core import scope
 from apps.core.concurrency import platform_db
 from apps.core.scope import Actor, TenantRef
+from apps.memory import services as memory
 from tests.access.matrix import ROWS, SOCKETS, Access, Host, Row, SocketRow
 from tests.access.routes import routes_of
 from tests.factories import ready_attachment, send
@@ -78,7 +79,9 @@ def scene(committed: World, people: People, actor_in: ActorIn) -> Scene:
         ended = send(actor=ann, tenant=committed.acme).turn_id
         hub.stop_turn(actor=ann, turn_id=ended)
         answer_id = hub.open_turn(actor=ann, turn_id=turn.turn_id).answer_id
+        kept = memory.remember(actor=ann, permission=MEMORY_WRITE, text="coffee").memory
     names = {
+        "memory": kept.id,
         "idle": idle.id,
         "conversation": turn.conversation_id,
         "turn": turn.turn_id,

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.conversations.api import attachments, search, streaming, trace, views
+from apps.conversations.api import attachments, context, search, streaming, trace, views
 
 urlpatterns = [
     path("conversations", views.ConversationsView.as_view(), name="conversations"),
@@ -25,6 +25,12 @@ urlpatterns = [
     path(
         "messages/<uuid:message_id>/continue", views.ContinueView.as_view(), name="message-continue"
     ),
+    path(
+        "conversations/<uuid:conversation_id>/gauge",
+        context.GaugeView.as_view(),
+        name="conversation-gauge",
+    ),
+    path("turns/<uuid:turn_id>/context", context.TurnContextView.as_view(), name="turn-context"),
     path("turns", views.TurnsView.as_view(), name="turns"),
     path("turns/<uuid:turn_id>", views.TurnView.as_view(), name="turn"),
     path("turns/<uuid:turn_id>/cancel", views.CancelTurnView.as_view(), name="turn-cancel"),

@@ -9,6 +9,7 @@ from apps.conversations.models.conversations import (
 from apps.conversations.models.messages import Feedback as Feedback, Message as Message
 from apps.conversations.models.sharing import Share as Share
 from apps.conversations.models.steps import TurnStep as TurnStep
+from apps.conversations.models.summaries import Summary as Summary
 from apps.conversations.models.turns import Turn as Turn
 from apps.conversations.models.search import (
     MessageIndex as MessageIndex,
