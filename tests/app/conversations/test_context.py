@@ -10,7 +10,7 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from apps.accounts.permissions import MEMORY_WRITE
-from apps.conversations import orchestrator, services
+from apps.conversations import aftermath, orchestrator, services
 from apps.conversations.contracts import ContinueAnswer, ConversationOptions, TurnAccepted
 from apps.conversations.models.conversations import Participant
 from apps.conversations.models.messages import Message
@@ -253,7 +253,7 @@ def test_where_memory_is_off_none_is_used(
     remember(ann, committed.acme, "My sister Ada lives in Porto", pinned=True)
     with scope.tenant_scope(committed.acme), scope.actor_scope(ann), scope.correlation_scope():
         made = services.start_conversation(
-            actor=ann, permission=CHAT, options=ConversationOptions(**options)
+            actor=ann, permission=CHAT, options=ConversationOptions.model_validate(options)
         )
     turn = send(
         actor=ann,
@@ -362,7 +362,7 @@ def test_a_fenced_attempt_explains_nothing(committed: World, ann: Actor) -> None
         claimed = turns.claim_turn(turn_id=turn.turn_id, owner="w", lease_ttl_s=9)
         assert claimed is not None
         Turn.objects.filter(pk=turn.turn_id).update(attempt=2)
-        orchestrator.aftermath.settle(claimed, _outcome())
+        aftermath.settle(claimed, _outcome())
         assert Turn.objects.get(pk=turn.turn_id).context is None
 
 
