@@ -164,6 +164,10 @@ class Environment:
     openai_models: str = _var(
         "", "Comma-separated model names offered from that service.", group="Models"
     )
+    # -- conversations
+    import_max_mb: int = _var(
+        32, "Largest file of conversations that may be imported, in MB.", group="Conversations"
+    )
     # -- logs
     log_level: str = _var(
         "INFO", "Lowest level written: DEBUG, INFO, WARNING or ERROR.", group="Logs"

@@ -15,6 +15,10 @@ class ConversationsConfig(AppConfig):
     @override
     def ready(self) -> None:
         """Declare audit actions and tell jobs what to do with turns whose worker died."""
+        from apps.conversations.commands.builtin import (  # apps are loaded only now
+            register_builtin_commands,
+        )
+        from apps.conversations.services.transfer import recover_import  # apps are loaded only now
         from apps.conversations.services.turns import recover_turn  # apps are loaded only now
         from apps.jobs.registry import register_lease_handler  # apps are loaded only now
 
@@ -23,7 +27,27 @@ class ConversationsConfig(AppConfig):
                 "conversation.created": "Conversation started",
                 "conversation.configured": "Conversation configured",
                 "conversation.deleted": "Conversation deleted",
+                "conversation.expired": "Temporary conversation erased",
+                "conversation.forked": "Conversation forked",
+                "conversation.import_started": "Import started",
+                "conversation.imported": "Conversation imported",
+                "conversation.participant_added": "Person added to a conversation",
+                "conversation.participant_removed": "Person removed from a conversation",
+                "conversation.shared": "Conversation shared",
+                "conversation.unshared": "Share of a conversation revoked",
                 "turn.cancelled": "Answer stopped",
+                "answer.rated": "Answer rated",
+                "answer.unrated": "Rating of an answer taken back",
+                "message.pinned": "Message pinned",
+                "message.unpinned": "Message unpinned",
+                "folder.created": "Folder created",
+                "folder.changed": "Folder changed",
+                "folder.deleted": "Folder deleted",
+                "persona.created": "Persona created",
+                "persona.changed": "Persona changed",
+                "persona.deleted": "Persona deleted",
             }
         )
         register_lease_handler("turn", recover_turn)
+        register_lease_handler("import", recover_import)
+        register_builtin_commands()

@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
-from apps.web.views import chat, public, workspaces
+from apps.web.views import chat, public, shares, workspaces
 
 _accounts: list[URLPattern | URLResolver] = [
     path("accounts/", include("allauth.urls")),
@@ -25,6 +25,7 @@ workspace_urls: list[URLPattern | URLResolver] = [
     path("chat/", chat.chat, name="chat"),
     path("chat/<uuid:conversation_id>/", chat.chat, name="chat_conversation"),
     path("enter/<str:token>/", workspaces.enter, name="enter"),
+    path("share/<str:token>/", shares.shared, name="shared"),
     path("accounts/signup/", RedirectView.as_view(pattern_name="account_login")),
     *_accounts,
 ]
