@@ -106,8 +106,9 @@ def _things_of(ann: Actor, conversation_id: UUID, message_id: UUID) -> dict[str,
         actor=ann, permission=CHAT_USER, content=json.dumps(EXPORTED).encode()
     )
     common = conversations.start_conversation(actor=ann, permission=CHAT_USER)
+    assert ann.id is not None
     member = Participant.objects.create(  # somebody whose account is not a person of the tests
-        conversation_id=common.id, user_id=new_id(), added_by=common.owner_id
+        conversation_id=common.id, user_id=new_id(), added_by=ann.id
     )
     return {
         "folder": folder.id,

@@ -49,9 +49,10 @@ def _carried_out(
             if command.permission:
                 call.require(command.permission)
             reply = command.run(call)
-    except PermissionDenied as error:
-        return CommandOutcome(text=_forbidden(command, error.permission))
     except KarenError as error:
+        conversation.refresh_from_db()  # what it set before it refused is not saved later
+        if isinstance(error, PermissionDenied):
+            return CommandOutcome(text=_forbidden(command, error.permission))
         return CommandOutcome(text=_refused(error))
     return CommandOutcome(
         text=reply.text,

@@ -96,9 +96,12 @@ def _answer_once(
     if sent is not None:
         return sent_before(conversation, sent, digest)
     if is_new:
-        conversation.title = ""  # the first thing said to the assistant names it
         record_change("conversation.created", conversation)
     outcome = execute(conversation)
+    columns = ["leaf", *outcome.columns]
+    if is_new and "title" not in columns:
+        conversation.title = ""  # the first thing said to the assistant names it
+        columns.append("title")
     parent_id = None
     if not is_new and not outcome.fresh_start:
         parent_id = conversation.leaf_id or last_message_id(conversation)
@@ -127,7 +130,7 @@ def _answer_once(
     announce(
         Change(
             conversation=conversation,
-            columns=[*outcome.columns, "leaf", "title"],
+            columns=columns,
             new_messages=[given, reply],
             messages=outcome.messages,
             turns=[turn],

@@ -17,12 +17,12 @@ from apps.conversations.contracts import (
     ReasoningPart,
     TextPart,
 )
-from apps.conversations.domain.transfer import (
+from apps.conversations.domain.imported import (
     BadTransfer,
     ImportedConversation,
     ImportedMessage,
-    read_conversations,
 )
+from apps.conversations.domain.transfer import read_conversations
 from apps.conversations.errors import ImportInvalid, ImportNotFound
 from apps.conversations.models.conversations import Conversation
 from apps.conversations.models.messages import Message
