@@ -15,14 +15,11 @@ from apps.conversations.selectors import branch_messages
 from apps.conversations.services import turns
 from apps.conversations.stream import logged, stream_key
 from apps.core import scope
-from apps.core.concurrency import tenant_db
 from apps.core.errors import InvalidInput
 from apps.core.redis import RedisRole, redis_client
 from apps.core.scope import Actor
 from tests.app.conversations.features import Person
 from tests.factories import send
-from tests.fixtures.database import World
-from tests.fixtures.work import Connect, text_of
 
 ALL = {
     "help", "model", "persona", "mode", "system", "memory", "pin", "tools", "search", "summarize",
@@ -68,22 +65,6 @@ def test_the_reply_is_in_the_stream_of_its_turn_like_any_answer(owner: Person) -
 
     assert [event.kind for event in events] == ["start", "delta", "done"]
     assert "default" in getattr(events[1], "text", "")
-
-
-async def test_a_socket_shows_a_command_like_an_answer(
-    worker: World, owner: Person, connect: Connect
-) -> None:
-    async with connect(owner.client, worker.acme) as socket:
-        await socket.receive()
-        await socket.send(type="message", ref="r", client_message_id="c", text="/help")
-        accepted = (await socket.receive_until(type="accepted"))[-1]
-        frames = await socket.receive_answer()
-
-        assert "/summarize" in text_of(frames)
-        assert frames[-1]["event"]["kind"] == "done"
-        with scope.tenant_scope(worker.acme):
-            turn = await tenant_db(Turn.objects.get, pk=accepted["turn_id"])
-        assert turn.kind == "command"
 
 
 def test_the_same_command_again_does_nothing_twice(owner: Person) -> None:
