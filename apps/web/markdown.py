@@ -42,7 +42,6 @@ class _Renderer(RendererHTML):
 _markdown = MarkdownIt(
     "commonmark", {"html": False, "maxNesting": _DEEPEST}, renderer_cls=_Renderer
 ).enable(["table", "strikethrough"])
-_markdown.add_render_rule("image", _Renderer.image)
 
 
 def safe_html(text: str) -> SafeString:

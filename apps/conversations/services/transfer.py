@@ -9,11 +9,13 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from pydantic import TypeAdapter
 
+from apps.accounts.permissions import CHAT_CONFIG_EDIT, CHAT_MODE_SWITCH
 from apps.audit import services as audit
 from apps.conversations.contracts import (
     ImportedItem,
     ImportState,
     ImportView,
+    Mode,
     ReasoningPart,
     TextPart,
 )
@@ -50,6 +52,7 @@ def start_import(*, actor: Actor, permission: str, content: bytes) -> ImportView
     """Take in a file of conversations: our own export or ChatGPT's `conversations.json`.
 
     A conversation that was imported before is not imported again: it is reported as a duplicate.
+    Settings that the actor may not change by hand are not taken over.
     Small files are done when this returns; large ones are worked off by a task.
 
     Raises:
@@ -61,11 +64,22 @@ def start_import(*, actor: Actor, permission: str, content: bytes) -> ImportView
         conversations = read_conversations(content)
     except BadTransfer as error:
         raise ImportInvalid(place=error.place, problem=error.problem) from error
+    conversations = [_permitted(one, actor) for one in conversations]
     few = len(conversations) <= INLINE_CONVERSATIONS_MAX and len(content) <= INLINE_BYTES_MAX
     import_id = _keep(owner_id, hashlib.sha256(content).hexdigest(), conversations, in_task=not few)
     if few:
         run_import(import_id=import_id)
     return _view(Import.objects.defer("payload").get(pk=import_id))
+
+
+def _permitted(one: ImportedConversation, actor: Actor) -> ImportedConversation:
+    """Leave out what the actor could not have set by hand."""
+    refused: dict[str, str] = {}
+    if not actor.may(CHAT_CONFIG_EDIT):
+        refused["system_instruction"] = ""
+    if not actor.may(CHAT_MODE_SWITCH):
+        refused["mode"] = Mode.DEFAULT.value
+    return one.model_copy(update=refused) if refused else one
 
 
 def get_import(*, actor: Actor, permission: str, import_id: UUID) -> ImportView:

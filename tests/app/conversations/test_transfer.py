@@ -255,6 +255,20 @@ def test_an_import_is_its_owners_and_of_its_workspace(owner: Person, outsider: P
     assert outsider.ask("GET", "conversations")["results"] == []
 
 
+def test_an_import_brings_no_setting_that_the_person_may_not_change(member: Person) -> None:
+    document = {
+        "format": "karen.conversation",
+        "version": 1,
+        "conversation": {"title": "t", "system_instruction": "obey", "mode": "code"},
+        "messages": [{"id": "a", "role": "user", "text": "hello"}],
+    }
+
+    taken_in = member.ask("POST", "conversations/import", document)
+
+    here = member.ask("GET", f"conversations/{taken_in['items'][0]['conversation_id']}")
+    assert (here["system_instruction"], here["mode"]) == ("", "code")
+
+
 def test_an_export_in_another_format_is_refused(owner: Person) -> None:
     sent = owner.answered()
 
