@@ -1,10 +1,12 @@
 """What can go wrong with conversations, as clients see it."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from django.utils.translation import gettext as _
 from typing_extensions import override
 
+from apps.core.envelope import ErrorBody
 from apps.core.errors import KarenError, PermissionDenied
 
 
@@ -122,6 +124,19 @@ class AnswerTimedOut(KarenError):
     def message(self) -> str:
         """Ask to send again."""
         return _("The answer took too long and was stopped. Please try again.")
+
+
+class SearchUnavailable(KarenError):
+    """Neither words nor meanings can be searched now."""
+
+    code = "search_unavailable"
+    status = 503
+    retryable = True
+
+    @override
+    def message(self) -> str:
+        """Ask to try again."""
+        return _("Search is not available right now. Try again shortly.")
 
 
 class MessageNotFound(KarenError):
@@ -262,3 +277,48 @@ class ImportInvalid(KarenError):
             "problem": self.problem,
             "place": self.place or "the start",
         }
+
+
+class TooManyTurns(KarenError):
+    """At most `limit` answers are written at once for the `whose`: person or workspace."""
+
+    code = "too_many_turns"
+    status = 429
+    retryable = True
+    public_fields = ("limit", "whose", "retry_after_s")
+
+    def __init__(self, *, limit: int, whose: str) -> None:
+        super().__init__(limit, whose)
+        self.limit = limit
+        self.whose = whose
+        self.retry_after_s = 5.0
+
+    @override
+    def message(self) -> str:
+        """Ask to wait."""
+        return _("%(limit)d answers are being written already. Wait for one, or stop one.") % {
+            "limit": self.limit
+        }
+
+    @override
+    def headers(self) -> Mapping[str, str]:
+        """Return `Retry-After` in whole seconds."""
+        return {"Retry-After": str(round(self.retry_after_s))}
+
+
+class AnswerFailed(KarenError):
+    """The answer ended with the error in `cause`; for edges that can only fail as a whole."""
+
+    code = "answer_failed"
+    status = 502
+    public_fields = ("cause",)
+
+    def __init__(self, *, body: ErrorBody) -> None:
+        super().__init__(body["message"])
+        self.cause = body["type"]
+        self.said = body["message"]
+
+    @override
+    def message(self) -> str:
+        """Say what the turn says."""
+        return self.said

@@ -7,22 +7,27 @@ from uuid import UUID
 
 from django.conf import settings
 
-from apps.conversations import instructions, metrics, selectors, services
+from apps.conversations import instructions, limits, metrics, selectors, services
 from apps.conversations.commands.execution import run_command
 from apps.conversations.contracts import (
     AnswerAgain,
     ContinueAnswer,
+    MessageView,
     NewMessage,
+    Transcript,
     TurnAccepted,
+    TurnEvent,
     TurnView,
 )
 from apps.conversations.permissions import CHAT
+from apps.conversations.search import service as search
+from apps.conversations.search.contracts import SearchPage, SearchQuery
 from apps.core import ratelimit
 from apps.core.errors import NotAuthenticated
 from apps.core.scope import Actor
 
-_messages = ratelimit.Limit(
-    name="chat.message", burst=settings.CHAT_MESSAGES_PER_MINUTE, period_s=60.0
+_searches = ratelimit.Limit(
+    name="chat.search", burst=settings.CHAT_SEARCHES_PER_MINUTE, period_s=60.0
 )
 
 
@@ -48,6 +53,25 @@ def ask(
             return services.continue_answer(actor=actor, wanted=wanted, permission=CHAT)
 
 
+def ask_with_transcript(*, actor: Actor, edge: str, transcript: Transcript) -> TurnAccepted:
+    """Take a message together with everything said before it.
+
+    Raises:
+        RateLimited: The actor sent too many.
+        KarenError: As `services.send_message`.
+    """
+    _admit(actor, edge)
+    conversation = services.start_from_transcript(
+        actor=actor, transcript=transcript, permission=CHAT
+    )
+    message = NewMessage(
+        conversation_id=conversation.id,
+        client_message_id=transcript.client_message_id,
+        text=transcript.text,
+    )
+    return services.send_message(actor=actor, message=message, permission=CHAT)
+
+
 def open_conversation(*, actor: Actor, conversation_id: UUID) -> None:
     """Check that the actor may follow what happens in a conversation.
 
@@ -61,7 +85,7 @@ def open_conversation(*, actor: Actor, conversation_id: UUID) -> None:
 def _admit(actor: Actor, edge: str) -> None:
     if actor.id is None:
         raise NotAuthenticated
-    ratelimit.enforce(_messages, actor.id.hex)
+    limits.take_message(actor.id)
     metrics.chat_requests_total.labels(edge).inc()
 
 
@@ -84,3 +108,38 @@ def open_turn(*, actor: Actor, turn_id: UUID) -> TurnView:
     """
     turn = selectors.access_turn(actor=actor, turn_id=turn_id, permission=CHAT)
     return selectors.turn_view(turn)
+
+
+def search_messages(*, actor: Actor, query: SearchQuery) -> SearchPage:
+    """Search what the actor may see, for an edge.
+
+    Raises:
+        RateLimited: The actor searched too often.
+        KarenError: As `search.service.find_messages`.
+    """
+    if actor.id is None:
+        raise NotAuthenticated
+    ratelimit.enforce(_searches, actor.id.hex)
+    return search.find_messages(actor, query)
+
+
+def replay_turn(*, actor: Actor, turn_id: UUID) -> tuple[TurnEvent, ...]:
+    """Return an ended turn as the events of a whole answer; nothing while it runs.
+
+    Raises:
+        PermissionDenied: The actor lacks the permission.
+        TurnNotFound: It does not exist, or is not the actor's to see.
+    """
+    return selectors.replay(selectors.access_turn(actor=actor, turn_id=turn_id, permission=CHAT))
+
+
+def read_answer(*, actor: Actor, turn_id: UUID) -> tuple[TurnView, MessageView]:
+    """Return a turn with its answer as it stands.
+
+    Raises:
+        PermissionDenied: The actor lacks the permission.
+        TurnNotFound: It does not exist, or is not the actor's to see.
+    """
+    turn = selectors.access_turn(actor=actor, turn_id=turn_id, permission=CHAT)
+    answer = selectors.get_message_view(actor=actor, message_id=turn.answer_id, permission=CHAT)
+    return selectors.turn_view(turn), answer

@@ -15,3 +15,6 @@ context_tokens = Histogram(
     "kari_chat_context_messages", "Messages in a prompt.", buckets=(1, 2, 5, 10, 20, 50, 100, 200)
 )
 turns_total = Counter("karen_turns_total", "Attempts that ended, by state.", ["state"])
+turns_degraded_total = Counter(
+    "karen_turns_degraded_total", "Turns answered with less than everything, by level.", ["level"]
+)

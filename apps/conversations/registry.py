@@ -47,10 +47,10 @@ class ToolLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundMessage:
-    """A message that a search found; `excerpt` is plain text."""
+    """A message or a title that a search found; `excerpt` is plain text."""
 
     conversation_id: UUID
-    message_id: UUID
+    message_id: UUID | None
     title: str
     excerpt: str
 

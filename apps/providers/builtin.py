@@ -23,14 +23,19 @@ def _warm_local(model: ModelInfo) -> None:
     import_string("apps.providers.engine.owners.warm")(model.id)
 
 
+def _warm_openai(_model: ModelInfo) -> None:
+    import_string(f"{_ADAPTERS}.openai_compatible.warm")()
+
+
 def register_all() -> None:
-    """Register OpenAI-compatible, local and echo models, and the embedding model."""
+    """Register OpenAI-compatible, local, echo and stub models, and the embedding model."""
     registry.register(
         registry.Provider(
             kind="openai",
             models=catalogue.openai_models,
             adapter=lambda: _adapter("openai_compatible.OpenAICompatibleAdapter"),
             why_absent=catalogue.why_no_openai_model,
+            warm=_warm_openai,
         )
     )
     registry.register(
@@ -47,6 +52,14 @@ def register_all() -> None:
             kind="echo",
             models=catalogue.echo_models,
             adapter=lambda: _adapter("echo.EchoAdapter"),
+        )
+    )
+    registry.register(
+        registry.Provider(
+            kind="stub",
+            models=catalogue.no_stub_models,
+            adapter=lambda: _adapter("stub.StubAdapter"),
+            find=catalogue.stub_model,
         )
     )
     registry.register_embedder(

@@ -15,6 +15,10 @@ def _no_reason() -> str:
     return ""
 
 
+def _nothing_by_name(_model_id: str) -> ModelInfo | None:
+    return None
+
+
 def _nothing_to_warm(model: ModelInfo) -> None:
     """Remote models are always warm."""
 
@@ -30,6 +34,7 @@ class Provider:
         adapter: Builds the adapter; called once per process.
         why_absent: One sentence for operators when `models` returns nothing unexpectedly.
         warm: Loads a model into this process ahead of its first use; blocking.
+        find: Returns a model that stands in no list because its id says all about it.
     """
 
     kind: str
@@ -37,6 +42,7 @@ class Provider:
     adapter: Callable[[], ChatAdapter]
     why_absent: Callable[[], str] = field(default=_no_reason)
     warm: Callable[[ModelInfo], None] = field(default=_nothing_to_warm)
+    find: Callable[[str], ModelInfo | None] = field(default=_nothing_by_name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ SHARED_APPS = [
     "apps.tenants",
     "apps.accounts",
     "apps.providers",
+    "apps.plugins",
     "apps.web",
     "apps.api",
     "apps.admin",
@@ -72,7 +73,7 @@ DATABASES["default"]["OPTIONS"] |= {
     "options": "-c statement_timeout=30000 -c lock_timeout=10000"
     " -c idle_in_transaction_session_timeout=60000",
 }
-if ENV.karen_role == "web":
+if ENV.karen_role in {"web", "worker"}:
     # Every PostgreSQL backend caches what it saw of each tenant's schema: lifetimes stay short.
     DATABASES["default"]["OPTIONS"]["pool"] = {
         "min_size": 2,
@@ -224,7 +225,10 @@ SERVER_EMAIL = ENV.email_from
 
 # -- API
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["apps.accounts.authentication.session.WorkspaceSession"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "apps.accounts.authentication.session.WorkspaceSession",
+        "apps.accounts.authentication.api_keys.WorkspaceApiKey",
+    ],
     "DEFAULT_PERMISSION_CLASSES": [
         "apps.accounts.authentication.permissions.HasWorkspacePermission"
     ],
@@ -238,6 +242,8 @@ REST_FRAMEWORK = {
     # `?format=` is ours, for exports; the API itself speaks JSON only.
     "URL_FORMAT_OVERRIDE": None,
 }
+API_REQUESTS_PER_MINUTE = ENV.api_requests_per_minute
+API_BODY_MAX_BYTES = ENV.api_body_max_bytes
 SPECTACULAR_SETTINGS = {
     "TITLE": "Karen API",
     "DESCRIPTION": "Conversations with an assistant; each workspace has its own host.",
@@ -259,13 +265,38 @@ SPARE_WORKSPACES = ENV.spare_workspaces
 DEMO = ENV.demo
 
 # -- conversations
-CHAT_MESSAGE_MAX_CHARACTERS = 10_000
+CHAT_MESSAGE_MAX_CHARACTERS = ENV.chat_message_max_characters
 CHAT_FRAME_MAX_BYTES = 64 * 1024
-CHAT_MESSAGES_PER_MINUTE = 20
+CHAT_MESSAGES_PER_MINUTE = ENV.chat_messages_per_minute
+CHAT_TURNS_PER_USER = ENV.chat_turns_per_user
+CHAT_TURNS_PER_TENANT = ENV.chat_turns_per_tenant
 CHAT_QUEUE_MAX = 10
 CHAT_IMPORT_MAX_BYTES = ENV.import_max_mb * 1024 * 1024
+CHAT_TEMPORARY_HOURS = 24
+CHAT_SEARCHES_PER_MINUTE = 120
+ELASTICSEARCH_URL = ENV.elasticsearch_url
+ELASTICSEARCH_PREFIX = ENV.elasticsearch_prefix
+CHAT_THREADS = ENV.chat_threads
 CHAT_MAX_TOKENS = ENV.answer_max_tokens
 CHAT_TEMPERATURE = 0.3
+CHAT_TOOL_ROUNDS = ENV.chat_tool_rounds
+CHAT_TOOL_CALLS = ENV.chat_tool_calls
+CHAT_FALLBACK = ENV.chat_fallback
+
+# -- attachments
+FILES_ROOT = KAREN_VAR / "files"
+ATTACHMENT_MAX_BYTES = ENV.attachment_max_mib * 2**20
+ATTACHMENT_KIND_BYTES = ENV.attachment_limits()
+ATTACHMENT_KINDS = frozenset(kind.strip() for kind in ENV.attachment_kinds.split(","))
+ATTACHMENTS_PER_MESSAGE = ENV.attachments_per_message
+ATTACHMENTS_PER_MINUTE = ENV.attachments_per_minute
+ATTACHMENT_QUOTA_BYTES = ENV.attachment_quota_mib * 2**20
+ATTACHMENT_UNSENT_S = ENV.attachment_unsent_hours * 3600
+ATTACHMENT_READ_S = ENV.attachment_read_seconds
+ATTACHMENT_READ_BYTES = ENV.attachment_read_mib * 2**20
+ATTACHMENT_TEXT_CHARACTERS = 400_000
+ATTACHMENT_SUMMARY_TOKENS = 2_000  # texts with more get a summary
+CLAMAV_URL = ENV.clamav_url
 
 # -- models
 PROVIDERS_ALLOW_NETWORK = True

@@ -2,7 +2,7 @@
 
 A new route gets its row here, or the test fails. `route` is the pattern as Django's resolver
 spells it; `path` is a concrete address, with `{conversation}`, `{idle}` (a conversation without a
-running turn) and `{turn}` for objects of acme's owner.
+running turn), `{turn}` and `{key}` for objects of acme's owner.
 """
 
 from collections.abc import Mapping
@@ -78,6 +78,27 @@ class SocketRow:
 
     route: str
     demands: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoorRow:
+    """One route below `/v1/`, which no resolver knows; keys are its only credential.
+
+    Attributes:
+        route: What stands behind `/v1/`.
+        demands: A permission code.
+        path: A concrete address behind `/v1/`; the route itself when it has no wildcard.
+        method: The HTTP method.
+        body: The JSON body of a writing request.
+        success: Statuses that mean "let through".
+    """
+
+    route: str
+    demands: str
+    path: str = ""
+    method: str = "GET"
+    body: Mapping[str, object] = field(default_factory=dict)
+    success: tuple[int, ...] = (200,)
 
 
 _KEY = "/accounts/password/reset/key/1-set/"
@@ -229,6 +250,8 @@ EXPORTED: Mapping[str, object] = {
     "version": 1,
     "messages": [{"id": "a", "role": "user", "text": "hello"}],
 }
+_FILE = "attachments/<uuid:attachment_id>"
+_ONE_FILE = "/api/v1/attachments/{attachment}"
 
 _WORKSPACE = (
     Row(host=Host.WORKSPACE, route="", demands=Access.OPEN, success=(302,)),
@@ -255,8 +278,21 @@ _WORKSPACE = (
         path="/share/no-such-secret/",
         success=(404,),
     ),
+    Row(host=Host.WORKSPACE, route="settings/keys/", demands=CHAT_USER),
+    Row(
+        host=Host.WORKSPACE,
+        route="settings/keys/<uuid:key_id>/revoke/",
+        demands=CHAT_USER,
+        path="/settings/keys/{key}/revoke/",
+        method="POST",
+        success=(302,),
+    ),
+    _api("keys"),
+    _api("keys", method="POST", body={"name": "matrix"}, success=(201,)),
+    _api("keys/<uuid:key_id>", path="/api/v1/keys/{key}", method="DELETE", success=(204,)),
     _api("me"),
     _api("models"),
+    _api("search", path="/api/v1/search?q=hello"),
     _api("conversations"),
     _api("conversations", method="POST", success=(201,)),
     _api(_CONVERSATION, path=_ONE),
@@ -292,6 +328,24 @@ _WORKSPACE = (
     ),
     _api("turns", method="POST", body=_MESSAGE, success=(202,)),
     _api("turns/<uuid:turn_id>", path="/api/v1/turns/{turn}"),
+    _api("turns/<uuid:turn_id>/trace", path="/api/v1/turns/{turn}/trace"),
+    _api("turns/<uuid:turn_id>/events", path="/api/v1/turns/{ended}/events"),
+    Row(
+        host=Host.WORKSPACE,
+        route="api/chat/runtime",
+        demands=CHAT_USER,
+        method="POST",
+        body={"message": ""},
+        success=(400,),  # an empty message: nobody answers here
+    ),
+    Row(
+        host=Host.WORKSPACE,
+        route="api/chat/runtime/stream",
+        demands=CHAT_USER,
+        method="POST",
+        body={"message": ""},
+        success=(400,),
+    ),
     _api(
         "turns/<uuid:turn_id>/cancel",
         path="/api/v1/turns/{turn}/cancel",
@@ -299,6 +353,13 @@ _WORKSPACE = (
         success=(202,),
     ),
     *_settings_rows(),
+    _api("attachments"),
+    # Whoever is let through is told that a form is wanted; tests/app/attachments sends one.
+    _api("attachments", method="POST", success=(415,)),
+    _api(_FILE, path=_ONE_FILE),
+    _api(f"{_FILE}/content", path=f"{_ONE_FILE}/content"),
+    _api(f"{_FILE}/thumbnail", path=f"{_ONE_FILE}/thumbnail"),
+    _api(_FILE, path=_ONE_FILE, method="DELETE", success=(204,)),
     # The document is the same everywhere and holds nothing of the workspace.
     Row(host=Host.WORKSPACE, route="api/schema/", demands=Access.OPEN),
     Row(host=Host.WORKSPACE, route="api/docs/", demands=Access.OPEN),
@@ -308,3 +369,25 @@ _WORKSPACE = (
 ROWS = (*_both_hosts(), *_PLATFORM, *_WORKSPACE)
 
 SOCKETS = (SocketRow(route="ws/chat/", demands=CHAT_USER),)
+
+_ASK = {"model": "echo/plain", "messages": [{"role": "user", "content": "hello"}]}
+
+DOOR_ROWS = (
+    DoorRow(route="chat/completions", demands=CHAT_USER, method="POST", body=_ASK),
+    DoorRow(
+        route="responses",
+        demands=CHAT_USER,
+        method="POST",
+        body={"model": "echo/plain", "input": "hello"},
+    ),
+    # No worker answers here: who is let through is told that there is no such model.
+    DoorRow(
+        route="embeddings",
+        demands=CHAT_USER,
+        method="POST",
+        body={"model": "no/such", "input": "x"},
+        success=(404,),
+    ),
+    DoorRow(route="models", demands=CHAT_USER),
+    DoorRow(route="models/*", demands=CHAT_USER, path="models/echo/plain"),
+)

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.test import Client
 
+from apps.accounts import services as accounts
 from apps.accounts.permissions import CHAT_USER
 from apps.conversations import hub, services as conversations
 from apps.conversations.contracts import Audience, PersonaFields
@@ -23,7 +24,7 @@ from apps.core.ids import new_id
 from apps.core.scope import Actor, TenantRef
 from tests.access.matrix import EXPORTED, ROWS, SOCKETS, Access, Host, Row, SocketRow
 from tests.access.routes import routes_of
-from tests.factories import send
+from tests.factories import ready_attachment, send
 from tests.fixtures.database import World
 from tests.fixtures.people import PASSWORD, People
 
@@ -54,13 +55,16 @@ class Scene:
         return None if row.host == Host.PLATFORM else self.world.acme
 
     def ask(self, client: Client, row: Row) -> Any:
-        return client.generic(
+        answer: Any = client.generic(
             row.method,
             row.address.format(**self.names),
             data=self._filled(json.dumps(row.body)) if row.method != "GET" else "",
             content_type="application/json",
             REMOTE_ADDR=_ELSEWHERE,
         )
+        if answer.streaming:
+            answer.close()
+        return answer
 
     def _filled(self, body: str) -> str:
         for name, value in self.names.items():
@@ -75,6 +79,9 @@ def scene(committed: World, people: People, actor_in: ActorIn) -> Scene:
     with scope.tenant_scope(committed.acme), scope.actor_scope(ann), scope.correlation_scope():
         idle = conversations.start_conversation(actor=ann, permission=CHAT_USER)
         things = _things_of(ann, turn.conversation_id, turn.message_id)
+        key = accounts.create_api_key(actor=ann, name="matrix").key
+        ended = send(actor=ann, tenant=committed.acme).turn_id
+        hub.stop_turn(actor=ann, turn_id=ended)
         answer_id = hub.open_turn(actor=ann, turn_id=turn.turn_id).answer_id
     names = {
         **things,
@@ -82,9 +89,12 @@ def scene(committed: World, people: People, actor_in: ActorIn) -> Scene:
         "idle": idle.id,
         "conversation": turn.conversation_id,
         "turn": turn.turn_id,
+        "ended": ended,
         "message": turn.message_id,
         "answer": answer_id,
+        "attachment": ready_attachment(owner_id=people.ann, tenant=committed.acme),
         "acme": committed.acme.id,
+        "key": key.id,
     }
     return Scene(world=committed, names=names)
 

@@ -11,6 +11,8 @@ The model's name says how it behaves (`BEHAVIOURS`); a number at its end sets th
 | `no-usage` | never reports usage |
 | `reasoning` | thinks first |
 | `tools` | asks for a tool, its arguments in pieces |
+| `agent` | asks at once for the tools in the question's lines `call NAME {json}`, then answers |
+| `agent-once` | the same, but 500 from the second request on |
 | `rate-limited` | 429, `Retry-After: 0` |
 | `rate-limited-long` | 429, `Retry-After: 60` |
 | `broken` | 500 |
@@ -28,6 +30,9 @@ The model's name says how it behaves (`BEHAVIOURS`); a number at its end sets th
 | `error-event` | two words, then an error inside the stream |
 | `huge` | one endless line |
 
+A latency profile (`ttft=300,itl=20,len=400`, with or without `stub/`) is understood as well, by the
+parser of Karen's own stub provider; such a model says the same words as that one.
+
 `first-<behaviour>` behaves so at the first request and like `plain` afterwards.
 """
 
@@ -42,6 +47,8 @@ from typing import Any, TypeAlias
 
 from aiohttp import web
 
+from apps.providers.domain import stub
+
 Body: TypeAlias = dict[str, Any]
 
 WORDS = 8
@@ -49,15 +56,23 @@ SECRET = "stub-internal-detail"  # stands in every error body; must never reach 
 SLOW_S = 0.05
 _ROLES = {"system", "developer", "user", "assistant", "tool"}
 _KNOWN = {
+    "frequency_penalty",
     "max_completion_tokens",
     "max_tokens",
     "messages",
     "model",
+    "presence_penalty",
+    "response_format",
+    "seed",
+    "stop",
     "stream",
     "stream_options",
     "temperature",
+    "tool_choice",
     "tools",
+    "top_p",
 }
+_CALL = re.compile(r"call (?P<name>[\w-]+) (?P<arguments>.*)")
 
 
 def _error(status: int, code: str, *, headers: dict[str, str] | None = None) -> web.Response:
@@ -78,6 +93,38 @@ REFUSALS: dict[str, Callable[[], web.Response]] = {
 }
 
 
+def _has_content(message: Body) -> bool:
+    content = message.get("content")
+    if isinstance(content, list) and message["role"] == "user":
+        kinds = {"text": "text", "image_url": "image_url"}
+        return bool(content) and all(kinds.get(part.get("type"), "") in part for part in content)
+    return isinstance(content, str) or (content is None and bool(message.get("tool_calls")))
+
+
+def _unanswered_calls(messages: list[Body]) -> bool:
+    """Say whether a call has no answer right behind it, or an answer no call before it."""
+    waiting: set[str] = set()
+    for message in messages:
+        if message["role"] == "tool":
+            if message.get("tool_call_id") not in waiting:
+                return True
+            waiting.discard(message["tool_call_id"])
+            continue
+        if waiting:
+            return True
+        for call in message.get("tool_calls") or ():
+            json.loads(call["function"]["arguments"])
+            waiting.add(call["id"])
+    return bool(waiting)
+
+
+def _text_of(message: Body) -> str:
+    content = message.get("content") or ""
+    if isinstance(content, str):
+        return content
+    return " ".join(part.get("text", "") for part in content)
+
+
 def problem_of(body: object) -> str:
     """Return what is wrong with a request body; empty when it is in order."""
     if not isinstance(body, dict):
@@ -86,13 +133,16 @@ def problem_of(body: object) -> str:
     if not isinstance(messages, list) or not messages:
         return "messages is missing"
     for message in messages:
-        if message.get("role") not in _ROLES or not isinstance(message.get("content"), str):
+        if message.get("role") not in _ROLES or not _has_content(message):
             return "a message has no known role or no text"
+    if _unanswered_calls(messages):
+        return "tool calls and tool messages do not fit"
     tokens = body.get("max_tokens", body.get("max_completion_tokens", 1))
     options = body.get("stream_options")
     checks = {
         "unknown field": set(body) <= _KNOWN,
         "model is missing": isinstance(body.get("model"), str),
+        "tool_choice without tools": not body.get("tool_choice") or bool(body.get("tools")),
         "stream_options without stream": options is None or body.get("stream") is True,
         "max_tokens is not a positive number": isinstance(tokens, int) and tokens > 0,
         "temperature is out of range": 0 <= body.get("temperature", 0) <= 2,
@@ -108,10 +158,13 @@ class _Answer:
     """The chunks of one answer."""
 
     def __init__(self, body: Body, words: int) -> None:
-        self.count = min(words, body.get("max_tokens") or body.get("max_completion_tokens") or 10)
+        limit = body.get("max_tokens") or body.get("max_completion_tokens") or words
+        self.count = min(words, limit)
         self._model = body["model"]
         self._whole = self.count == words
-        self._prompt_tokens = sum(len(each["content"].split()) for each in body["messages"])
+        self._prompt_tokens = sum(len(_text_of(each).split()) for each in body["messages"])
+        self.messages: list[Body] = body["messages"]
+        self.tools: list[Body] = body.get("tools") or []
 
     def chunk(self, delta: Body, finish: str | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
@@ -138,6 +191,46 @@ class _Answer:
 
 
 _Write: TypeAlias = Callable[[bytes], Awaitable[None]]
+
+
+class _Paced:
+    """An answer at the pace of a latency profile, kept by the clock."""
+
+    def __init__(self, answer: _Answer, profile: stub.StubProfile) -> None:
+        self._answer = answer
+        self._profile = profile
+
+    async def write(self, write: _Write) -> bool:
+        answer, profile = self._answer, self._profile
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        await write(answer.chunk({"role": "assistant", "content": ""}))
+        called = self._results_since_question()
+        if answer.tools and called < profile.tools:
+            await asyncio.sleep(profile.due_s(0))
+            name = answer.tools[called % len(answer.tools)]["function"]["name"]
+            call = {"index": 0, "id": f"stub_{called + 1}", "type": "function"}
+            function = {"name": name, "arguments": "{}"}
+            await write(answer.chunk({"tool_calls": [{**call, "function": function}]}))
+            await write(answer.finish("tool_calls"))
+        else:
+            question = next(
+                (m["content"] for m in reversed(answer.messages) if m["role"] == "user"), ""
+            )
+            for number, word in enumerate(stub.words(question, answer.count)):
+                pause = started + profile.due_s(number) - loop.time()
+                if pause > 0:
+                    await asyncio.sleep(pause)
+                await write(answer.chunk({"content": word}))
+            await write(answer.finish())
+        await write(answer.usage())
+        await write(b"data: [DONE]\n\n")
+        return True
+
+    def _results_since_question(self) -> int:
+        roles = [message["role"] for message in self._answer.messages]
+        last = len(roles) - 1 - roles[::-1].index("user") if "user" in roles else -1
+        return roles[last + 1 :].count("tool")
 
 
 class Upstream:
@@ -192,20 +285,34 @@ class Upstream:
         self.headers.append({name.lower(): value for name, value in request.headers.items()})
         model = body["model"]
         self.calls[model] += 1
+        if stub.looks_like_profile(model):
+            return await self._paced(request, body)
         behaviour, _, number = (
             model.rpartition("-") if re.search(r"-\d+$", model) else (model, "", "")
         )
         if behaviour.startswith("first-"):
             behaviour = behaviour.removeprefix("first-") if self.calls[model] == 1 else "plain"
+        if behaviour == "agent-once":
+            behaviour = "agent" if self.calls[model] == 1 else "broken"
         if behaviour in REFUSALS:
             return REFUSALS[behaviour]()
         if behaviour == "hang":
             await self._closing.wait()
             return _error(503, "stopped")
-        return await self._streamed(request, _Answer(body, int(number or WORDS)), behaviour)
+        answer = _Answer(body, int(number or WORDS))
+        return await self._streamed(
+            request, lambda write: self._write_answer(write, answer, behaviour)
+        )
+
+    async def _paced(self, request: web.Request, body: Body) -> web.StreamResponse:
+        try:
+            profile = stub.parse_profile(body["model"])
+        except stub.BadProfile as error:
+            return _error(404, f"model_not_found ({error})")
+        return await self._streamed(request, _Paced(_Answer(body, profile.length), profile).write)
 
     async def _streamed(
-        self, request: web.Request, answer: _Answer, behaviour: str
+        self, request: web.Request, write_answer: Callable[["_Write"], Awaitable[bool]]
     ) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
@@ -216,7 +323,7 @@ class Upstream:
             await response.write(data)
 
         try:
-            whole = await self._write_answer(write, answer, behaviour)
+            whole = await write_answer(write)
         except ConnectionResetError:
             self.next_drop.set()
             return response
@@ -232,9 +339,13 @@ class Upstream:
         if behaviour == "reasoning":
             for thought in ("Let ", "me ", "think."):
                 await write(answer.chunk({"reasoning_content": thought}))
-        if behaviour == "tools":
-            await self._write_tool(write, answer)
+        if behaviour in {"tools", "agent"}:
+            asking = self._write_tool if behaviour == "tools" else self._act
+            await asking(write, answer)
             return True
+        return await self._write_words(write, answer, behaviour)
+
+    async def _write_words(self, write: _Write, answer: _Answer, behaviour: str) -> bool:
         for number in range(1, answer.count + 1):
             if number == 3 and behaviour in _MIDWAY:
                 return await self._go_wrong(write, behaviour)
@@ -282,6 +393,28 @@ class Upstream:
         await write(answer.usage())
         await write(b"data: [DONE]\n\n")
 
+    async def _act(self, write: _Write, answer: _Answer) -> None:
+        asked = max(i for i, m in enumerate(answer.messages) if m["role"] == "user")
+        question, after = answer.messages[asked], answer.messages[asked + 1 :]
+        results = [each["content"] for each in after if each["role"] == "tool"]
+        calls = [] if results else _CALL.findall(_text_of(question))
+        for index, (name, _) in enumerate(calls):
+            start = {"index": index, "id": f"call_{index}", "type": "function"}
+            function = {"name": name, "arguments": ""}
+            await write(answer.chunk({"tool_calls": [{**start, "function": function}]}))
+        longest = max((len(arguments) for _, arguments in calls), default=0)
+        for place in range(0, longest, 5):
+            pieces = [
+                {"index": index, "function": {"arguments": arguments[place : place + 5]}}
+                for index, (_, arguments) in enumerate(calls)
+            ]
+            await write(answer.chunk({"tool_calls": pieces}))
+        if not calls:
+            await write(answer.chunk({"content": f"They said: {' | '.join(results)}"}))
+        await write(answer.finish("tool_calls" if calls else "stop"))
+        await write(answer.usage())
+        await write(b"data: [DONE]\n\n")
+
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._closing.wait(), seconds)
@@ -289,7 +422,7 @@ class Upstream:
 
 _MIDWAY = {"cut", "hang-midway", "garbage", "error-event", "huge"}
 BEHAVIOURS = frozenset(
-    {"plain", "slow", "no-usage", "reasoning", "tools", "hang", "slow-end", "cut-early"}
+    {"plain", "slow", "no-usage", "reasoning", "tools", "agent", "hang", "slow-end", "cut-early"}
     | {"cut-late", "no-finish"}
     | _MIDWAY
     | set(REFUSALS)

@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from apps.conversations.api import feedback, folders, personas, sharing, transfer, views
+from apps.conversations.api import (
+    attachments,
+    feedback,
+    folders,
+    personas,
+    search,
+    sharing,
+    streaming,
+    trace,
+    transfer,
+    views,
+)
 
 urlpatterns = [
     path("conversations", views.ConversationsView.as_view(), name="conversations"),
@@ -67,5 +78,24 @@ urlpatterns = [
     path("personas", personas.PersonasView.as_view(), name="personas"),
     path("personas/<slug:slug>", personas.PersonaView.as_view(), name="persona"),
     path("commands", personas.CommandsView.as_view(), name="commands"),
+    path("attachments", attachments.AttachmentsView.as_view(), name="attachments"),
+    path(
+        "attachments/<uuid:attachment_id>",
+        attachments.AttachmentView.as_view(),
+        name="attachment",
+    ),
+    path(
+        "attachments/<uuid:attachment_id>/content",
+        attachments.AttachmentContentView.as_view(),
+        name="attachment-content",
+    ),
+    path(
+        "attachments/<uuid:attachment_id>/thumbnail",
+        attachments.AttachmentThumbnailView.as_view(),
+        name="attachment-thumbnail",
+    ),
+    path("search", search.SearchView.as_view(), name="search"),
+    path("turns/<uuid:turn_id>/trace", trace.TurnTraceView.as_view(), name="turn-trace"),
+    path("turns/<uuid:turn_id>/events", streaming.turn_events, name="turn-events"),
     path("models", views.ModelsView.as_view(), name="models"),
 ]

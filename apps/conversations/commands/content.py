@@ -1,6 +1,8 @@
 """Commands about what was said and is known: pins, search, memory, tools, export, summary, help."""
 
 import json
+from collections.abc import Sequence
+from typing import cast
 from uuid import UUID
 
 from django.conf import settings
@@ -24,6 +26,7 @@ from apps.tenants import selectors as tenants
 
 _LISTED = 20
 _EXCERPT = 120
+_QUERY_MAX = 200
 
 
 def _help(call: CommandCall) -> CommandReply:
@@ -80,11 +83,16 @@ def _excerpt(text: str) -> str:
     return line if len(line) <= _EXCERPT else line[: _EXCERPT - 1] + "…"
 
 
-def _search(call: CommandCall) -> CommandReply:
-    if not call.argument:
+def _found(actor: Actor, argument: str) -> Sequence[registry.FoundMessage]:
+    """Search before anything is locked: it may ask a model or another server."""
+    if not argument:
         raise InvalidInput("Write what to look for: `/search invoice`.")
     finder = registry.message_finder() or find_own_messages
-    found = finder(call.actor, call.argument[:500], _LISTED)
+    return finder(actor, argument[:_QUERY_MAX], _LISTED)
+
+
+def _search(call: CommandCall) -> CommandReply:
+    found = cast("Sequence[registry.FoundMessage]", call.prepared)
     if not found:
         return CommandReply(text="Nothing was found.")
     tenant = scope.require()
@@ -238,6 +246,7 @@ COMMANDS = (
         usage="/search words",
         help="Look for words in your conversations.",
         permission=CHAT_USER,
+        prepare=_found,
         run=_search,
     ),
     Command(

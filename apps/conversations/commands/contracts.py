@@ -18,6 +18,7 @@ class CommandCall:
         actor: Who gave it.
         conversation: Where, locked; a command that sets columns on it names them in `columns`.
         argument: What stood after the name, trimmed.
+        prepared: What the command's `prepare` returned.
         columns: Columns of the conversation that were set and are saved with the reply.
         messages: Ids of messages that are different now.
     """
@@ -25,6 +26,7 @@ class CommandCall:
     actor: Actor
     conversation: Conversation
     argument: str
+    prepared: object = None
     columns: list[str] = field(default_factory=list)
     messages: list[UUID] = field(default_factory=list)
 
@@ -58,6 +60,8 @@ class Question:
 
 
 Run: TypeAlias = Callable[[CommandCall], CommandReply]
+# Who asks and the argument → what `run` needs; called before the transaction, it may be slow.
+Prepare: TypeAlias = Callable[[Actor, str], object]
 # Conversation (None for a new one) and argument → the question, or None where there is none.
 Expand: TypeAlias = Callable[[UUID | None, str], Question | None]
 
@@ -72,6 +76,8 @@ class Command:
         help: One sentence for the slash menu and `/help`.
         permission: What it needs beyond chatting; empty for nothing.
         run: Carries it out; a KarenError it raises becomes its reply.
+        prepare: Reads what is slow to get, before anything is locked; a KarenError it raises
+            becomes the reply.
         expand: Turns it into a question to the model instead, where there is something to ask.
     """
 
@@ -80,4 +86,5 @@ class Command:
     help: str
     run: Run
     permission: str = ""
+    prepare: Prepare | None = None
     expand: Expand | None = None

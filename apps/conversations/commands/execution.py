@@ -28,10 +28,15 @@ def run_command(
             asked = message.model_copy(update={"text": question.text})
             return send_message(actor=actor, message=asked, permission=permission)
 
+    prepared = _prepared(command, actor, parsed.argument)
+
     def execute(conversation: Conversation) -> CommandOutcome:
         if command is None:
             return CommandOutcome(text=_unknown(parsed.name))
-        return _carried_out(command, actor, conversation, parsed.argument)
+        call = CommandCall(
+            actor=actor, conversation=conversation, argument=parsed.argument, prepared=prepared
+        )
+        return _carried_out(command, call)
 
     return answer_command(actor=actor, message=message, permission=permission, execute=execute)
 
@@ -40,17 +45,26 @@ def _may(actor: Actor, command: Command) -> bool:
     return not command.permission or actor.may(command.permission)
 
 
-def _carried_out(
-    command: Command, actor: Actor, conversation: Conversation, argument: str
-) -> CommandOutcome:
-    call = CommandCall(actor=actor, conversation=conversation, argument=argument)
+def _prepared(command: Command | None, actor: Actor, argument: str) -> object:
+    """Return what the command needs, or the error with which getting it failed."""
+    if command is None or command.prepare is None or not _may(actor, command):
+        return None
+    try:
+        return command.prepare(actor, argument)
+    except KarenError as error:
+        return error
+
+
+def _carried_out(command: Command, call: CommandCall) -> CommandOutcome:
     try:
         with transaction.atomic():  # a command that refuses half way leaves nothing behind
             if command.permission:
                 call.require(command.permission)
+            if isinstance(call.prepared, KarenError):
+                raise call.prepared
             reply = command.run(call)
     except KarenError as error:
-        conversation.refresh_from_db()  # what it set before it refused is not saved later
+        call.conversation.refresh_from_db()  # what it set before it refused is not saved later
         if isinstance(error, PermissionDenied):
             return CommandOutcome(text=_forbidden(command, error.permission))
         return CommandOutcome(text=_refused(error))

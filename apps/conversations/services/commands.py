@@ -32,7 +32,7 @@ from apps.conversations.services.messages import (
     receipt_of,
     sent_before,
 )
-from apps.conversations.stream import append_event
+from apps.conversations.stream import append_end, append_event
 from apps.core import scope
 from apps.core.clock import now
 from apps.core.scope import Actor
@@ -166,7 +166,7 @@ def _write_events(turn: Turn, text: str) -> None:
     # told to load the reply from the database.
     append_event(turn.pk, StartEvent(attempt=turn.attempt, model=turn.model))
     append_event(turn.pk, DeltaEvent(attempt=turn.attempt, text=text))
-    append_event(
+    append_end(
         turn.pk,
         DoneEvent(
             attempt=turn.attempt, message_id=turn.answer_id, finish_reason=turn.finish_reason

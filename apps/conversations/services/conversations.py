@@ -4,6 +4,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from apps.conversations.attachments import services as attachments
 from apps.conversations.contracts import CancelledEvent, ConversationOptions, ConversationView
 from apps.conversations.domain.states import ACTIVE
 from apps.conversations.errors import MessageNotFound
@@ -11,6 +12,7 @@ from apps.conversations.models.conversations import Conversation, Participant
 from apps.conversations.models.messages import Message
 from apps.conversations.models.turns import Turn
 from apps.conversations.notices import forget_notices
+from apps.conversations.search.outbox import note_removing
 from apps.conversations.selectors import (
     access_conversation,
     access_own_conversation,
@@ -25,7 +27,7 @@ from apps.conversations.services.changes import (
     record_change,
 )
 from apps.conversations.services.options import apply_options
-from apps.conversations.stream import append_event, forget_streams, request_cancel
+from apps.conversations.stream import append_end, forget_streams, request_cancel
 from apps.core.clock import now
 from apps.core.scope import Actor
 
@@ -158,6 +160,8 @@ def erase(conversation: Conversation) -> None:
     if temporary:
         transaction.on_commit(lambda: _forget(conversation_id, people, ended))
     announce_gone(conversation.pk, people)
+    attachments.remove_of_conversation(conversation.pk)
+    note_removing(conversation.pk)
     conversation.delete()
     ends = [
         (turn.pk, CancelledEvent(attempt=turn.attempt, message_id=turn.answer_id))
@@ -169,7 +173,7 @@ def erase(conversation: Conversation) -> None:
 def _end_streams(ends: list[tuple[UUID, CancelledEvent]]) -> None:
     for turn_id, event in ends:
         request_cancel(turn_id)
-        append_event(turn_id, event)
+        append_end(turn_id, event)
 
 
 def _forget(conversation_id: UUID, people: set[UUID], turn_ids: list[UUID]) -> None:

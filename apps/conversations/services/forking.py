@@ -4,6 +4,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
+from apps.conversations.attachments import services as attachments
 from apps.conversations.contracts import ConversationView, MessageKind, MessageStatus
 from apps.conversations.errors import MessageNotFound
 from apps.conversations.models.conversations import Conversation
@@ -16,9 +17,8 @@ from apps.conversations.selectors import (
     require_owner,
 )
 from apps.conversations.services.changes import Change, announce, record_change
-from apps.conversations.services.options import TEMPORARY_LIFE
+from apps.conversations.services.options import end_of_temporary
 from apps.conversations.services.personas import find_persona
-from apps.core.clock import now
 from apps.core.errors import Conflict
 from apps.core.ids import new_id
 from apps.core.scope import Actor
@@ -111,7 +111,7 @@ def _new_like(source: Conversation, owner_id: UUID) -> Conversation:
     if find_persona(slug=source.persona, owner_id=owner_id) is not None:
         copy.persona = source.persona
     if copy.temporary:
-        copy.expires_at = now() + TEMPORARY_LIFE
+        copy.expires_at = end_of_temporary()
     return copy
 
 
@@ -142,5 +142,17 @@ def _copy_branch(copy: Conversation, branch: list[Message]) -> dict[UUID, UUID]:
         rows.append(row)
         parent = row
     Message.objects.bulk_create(rows, batch_size=_BATCH)
+    _copy_files(branch, {row.pk: row for row in rows}, ids)
     copy.leaf = parent
     return ids
+
+
+def _copy_files(branch: list[Message], rows: dict[UUID, Message], ids: dict[UUID, UUID]) -> None:
+    """Give the copies the same files; each copy keeps them alive for itself."""
+    for message in branch:
+        row = rows.get(ids.get(message.pk, message.pk))
+        if row is None or not any(part.get("type") == "attachment" for part in row.parts):
+            continue
+        files = attachments.copy_attachments(from_message_id=message.pk, to_message=row)
+        row.parts = [part for part in row.parts if part.get("type") != "attachment"] + files
+        row.save(update_fields=["parts"])

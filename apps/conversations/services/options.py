@@ -1,8 +1,10 @@
 """Applying a conversation's options: the one place that checks and writes them."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
+
+from django.conf import settings
 
 from apps.accounts.permissions import CHAT_CONFIG_EDIT, CHAT_MODE_SWITCH, CHAT_PERSONA_CHANGE
 from apps.conversations.contracts import ConversationOptions, Mode
@@ -16,7 +18,6 @@ from apps.core.scope import Actor
 from apps.providers import selectors as providers
 
 TITLE_LIMIT = 200
-TEMPORARY_LIFE = timedelta(hours=24)
 
 
 def apply_options(
@@ -53,12 +54,17 @@ def apply_options(
             columns.append(f"{name}_at")
     if "temporary" in given:
         _check_temporary(conversation, given)
-        conversation.expires_at = now() + TEMPORARY_LIFE if given["temporary"] else None
+        conversation.expires_at = end_of_temporary() if given["temporary"] else None
         columns.append("expires_at")
     for name, value in given.items():
         setattr(conversation, name, _stored(name, value))
         columns.append(name)
     return columns
+
+
+def end_of_temporary() -> datetime:
+    """Return when a temporary conversation that starts now is erased."""
+    return now() + timedelta(hours=settings.CHAT_TEMPORARY_HOURS)
 
 
 def _normalised(given: dict[str, object]) -> dict[str, object]:

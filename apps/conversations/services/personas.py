@@ -88,7 +88,8 @@ def turn_settings(conversation: Conversation) -> TurnSettings:
         persona_instruction=persona.instruction,
         system_instruction=conversation.system_instruction,
         temperature=next((value for value in temperatures if value is not None), None),
-        memory_enabled=conversation.memory_enabled and not conversation.temporary,
+        memory_enabled=conversation.memory_enabled
+        and (not conversation.temporary or conversation.origin == "api"),
         show_reasoning=conversation.show_reasoning,
         tools=_tools(conversation.tools, persona.tools),
     )

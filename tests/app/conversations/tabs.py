@@ -84,6 +84,8 @@ class Tab:
                 if self._is_news(thing["id"], notice):
                     book = self.state.messages if kind == "message" else self.state.turns
                     book.setdefault(notice["conversation_id"], {})[thing["id"]] = thing
+            case "attachment":
+                return  # files are shown by themselves, beside the messages
             case other:
                 raise AssertionError(f"a notice that no client knows: {other}")
 

@@ -19,6 +19,7 @@ from apps.core.errors import InvalidInput
 from apps.core.redis import RedisRole, redis_client
 from apps.core.scope import Actor
 from tests.app.conversations.features import Person
+from tests.app.conversations.search_scene import told
 from tests.factories import send
 
 ALL = {
@@ -209,7 +210,31 @@ def test_pin_keeps_the_last_message_that_was_said(owner: Person) -> None:
     assert "nothing to pin" in owner.reply_to("/pin")
 
 
-def test_search_finds_in_the_persons_own_messages_only(owner: Person, member: Person) -> None:
+def test_search_finds_what_the_search_finds(owner: Person, member: Person) -> None:
+    told(owner.world.acme, owner.id, "the zebra [invoice](x)", title="Mine")
+    told(owner.world.acme, member.id, "a zebra of hers", title="Hers")
+
+    reply = owner.reply_to("/search zebra")
+
+    assert "[Mine](" in reply
+    assert "Hers" not in reply
+    assert "[invoice]" not in reply
+    assert "Write what to look for" in owner.reply_to("/search")
+
+
+@pytest.fixture
+def no_sources() -> Iterator[None]:
+    """Nobody registered a search or tools, as where those parts are not installed."""
+    before = (list(registry._finders), list(registry._tools))
+    registry._finders.clear()
+    registry._tools.clear()
+    yield
+    registry._finders[:], registry._tools[:] = before
+
+
+def test_without_a_search_ones_own_messages_are_looked_through(
+    owner: Person, member: Person, no_sources: None
+) -> None:
     owner.say('the "Zebra" invoice')
     member.say("a zebra of mine")
 
@@ -242,7 +267,25 @@ def test_export_gives_links_to_the_downloads(owner: Person) -> None:
     assert "format=json" in reply
 
 
-def test_what_is_not_here_is_said_to_be_missing(owner: Person) -> None:
+def test_tools_lists_what_plugins_offer_and_the_conversation_allows(owner: Person) -> None:
+    here = owner.say("/tools")["conversation_id"]
+
+    assert "`calculator`" in owner.reply_to("/tools", here)
+    owner.ask("PATCH", f"conversations/{here}", {"tools": ["date_time"]})
+    assert "`calculator`" not in owner.reply_to("/tools", here)
+
+
+@pytest.fixture
+def no_memory() -> Iterator[None]:
+    before = list(registry._memory)
+    registry._memory.clear()
+    yield
+    registry._memory[:] = before
+
+
+def test_what_is_not_here_is_said_to_be_missing(
+    owner: Person, no_sources: None, no_memory: None
+) -> None:
     assert owner.reply_to("/memory") == "Memory is not available here."
     assert owner.reply_to("/tools") == "No tools are available here."
 

@@ -14,6 +14,7 @@ from apps.conversations.models.sharing import Share
 from apps.core import scope
 from apps.core.scope import TenantRef
 from tests.app.conversations.features import Person
+from tests.factories import ready_attachment
 from tests.fixtures.people import People
 
 BrowserOf = Callable[[UUID, TenantRef | None], Client]
@@ -186,6 +187,21 @@ def test_the_same_fork_asked_twice_is_one(owner: Person) -> None:
     first, second = (owner.ask("POST", path, body, status=201)["id"] for _twice in range(2))
 
     assert first == second
+
+
+def test_a_fork_takes_its_files_along_and_keeps_them(owner: Person) -> None:
+    acme = owner.world.acme
+    file_id = ready_attachment(owner_id=owner.id, tenant=acme)
+    receipt = owner.say("see the file", attachments=[str(file_id)])
+    here = f"conversations/{receipt['conversation_id']}"
+
+    fork = owner.ask("POST", f"{here}/fork", {"message_id": receipt["message_id"]}, status=201)
+    owner.ask("DELETE", here, status=204)
+
+    (copied,) = owner.messages(fork["id"]).values()
+    (part,) = [part for part in copied["parts"] if part["type"] == "attachment"]
+    assert part["attachment_id"] != str(file_id)
+    owner.ask("GET", f"attachments/{part['attachment_id']}")
 
 
 def test_a_fork_takes_along_what_hangs_on_messages(owner: Person) -> None:
