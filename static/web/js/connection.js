@@ -98,7 +98,7 @@ export class Connection extends EventTarget {
       this.#setState("online");
     }
     if (frame.type === "reconnect") {
-      this.#notBefore = (frame.after_s ?? 1) * 1000;
+      this.#notBefore = frame.after_ms ?? 1000; // the server restarts; it says when to come back
       return;
     }
     this.dispatchEvent(new CustomEvent("frame", { detail: frame }));

@@ -26,6 +26,12 @@ export class StickyScroll {
     this.#follow();
   }
 
+  /** Stay here, whatever comes below. */
+  hold() {
+    this.#stuck = false;
+    this.#follow();
+  }
+
   get #distance() {
     const { scrollHeight, scrollTop, clientHeight } = this.scroller;
     return scrollHeight - scrollTop - clientHeight;
