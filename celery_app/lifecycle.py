@@ -7,6 +7,7 @@ from celery.signals import worker_ready
 from celery.worker.consumer import Consumer
 
 INFERENCE_QUEUE = "gpu.inference"
+CHAT_QUEUE = "chat"
 
 
 @worker_ready.connect
@@ -14,6 +15,20 @@ def load_local_model(sender: Consumer, **_: object) -> None:
     """Load the local model ahead of the first question, beside the worker's own work."""
     if INFERENCE_QUEUE in sender.app.amqp.queues.consume_from:
         threading.Thread(target=copy_context().run, args=(_warm,), daemon=True).start()
+
+
+@worker_ready.connect
+def load_vendor_sdk(sender: Consumer, **_: object) -> None:
+    """Import what reaches remote models ahead of the first turn, which would wait for it."""
+    if CHAT_QUEUE in sender.app.amqp.queues.consume_from:
+        threading.Thread(target=copy_context().run, args=(_warm_remote,), daemon=True).start()
+
+
+def _warm_remote() -> None:
+    # lint: allow function-import: Django is set up only once the worker runs
+    from apps.providers import gateway
+
+    gateway.warm_remote()
 
 
 def _warm() -> None:

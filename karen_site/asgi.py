@@ -1,4 +1,4 @@
-"""The ASGI entry: HTTP through Django, WebSockets through host, origin, session and routes."""
+"""The ASGI entry: `/v1/`, other HTTP through Django, sockets through host, origin, credential."""
 
 import os
 
@@ -12,6 +12,7 @@ django_application = get_asgi_application()  # loads the apps that the imports b
 from channels.routing import ProtocolTypeRouter, URLRouter
 
 from apps.accounts.asgi import SessionAuthASGI
+from apps.api.openai.door import OpenAIDoor
 from apps.tenants.asgi import SameOriginASGI, TenantASGI
 from karen_site.routing import unknown_path, websocket_urlpatterns
 
@@ -19,7 +20,7 @@ sockets = URLRouter([*websocket_urlpatterns, unknown_path])
 
 application = ProtocolTypeRouter(
     {
-        "http": django_application,
+        "http": OpenAIDoor(django_application),
         "websocket": TenantASGI(
             SameOriginASGI(SessionAuthASGI(URLRouter([*websocket_urlpatterns, unknown_path])))
         ),

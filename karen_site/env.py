@@ -131,6 +131,25 @@ class Environment:
         secret=True,
     )
     email_from: str = _var("Karen <karen@localhost>", "Sender of Karen's mails.", group="Services")
+    # -- chat
+    chat_message_max_characters: int = _var(
+        10_000, "Most characters of one message, unless the plan says more or less.", group="Chat"
+    )
+    chat_messages_per_minute: int = _var(
+        10,
+        "Messages one person may send in 60 seconds, unless the plan says otherwise.",
+        group="Chat",
+    )
+    chat_turns_per_user: int = _var(
+        20,
+        "Answers of one person waited for or written at once, unless the plan says otherwise.",
+        group="Chat",
+    )
+    chat_turns_per_tenant: int = _var(
+        500,
+        "Answers of one workspace waited for or written at once, unless the plan says otherwise.",
+        group="Chat",
+    )
     # -- models
     models_dir: Path = _var(
         BASE_DIR / "models", "Folder with GGUF files of local models.", group="Models"
@@ -163,6 +182,17 @@ class Environment:
     )
     openai_models: str = _var(
         "", "Comma-separated model names offered from that service.", group="Models"
+    )
+    # -- API
+    api_requests_per_minute: int = _var(
+        600,
+        "Most requests to the OpenAI-compatible API that one person's keys may send in a minute.",
+        group="API",
+    )
+    api_body_max_bytes: int = _var(
+        8 * 1024 * 1024,
+        "Largest request body of the OpenAI-compatible API, in bytes.",
+        group="API",
     )
     # -- logs
     log_level: str = _var(

@@ -7,6 +7,8 @@ process (xdist) has its own database and its own three Redis databases (`setting
 pytest_plugins = [
     "tests.fixtures.database",
     "tests.fixtures.people",
+    "tests.fixtures.live",
+    "tests.fixtures.v1",
     "tests.fixtures.work",
     "tests.fixtures.budgets",
 ]

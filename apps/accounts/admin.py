@@ -14,6 +14,7 @@ from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from apps.accounts import services
+from apps.accounts.models.api_keys import ApiKey
 from apps.accounts.models.memberships import Membership
 from apps.accounts.models.roles import Role
 from apps.accounts.models.sessions import Session
@@ -144,3 +145,14 @@ class SessionAdmin(_ReadOnly):
     search_fields = ("user__email", "tenant__slug")
     fields = ("user", "tenant", "expire_date")
     readonly_fields = fields
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(_ReadOnly):
+    """API keys, without their secrets; deleting one makes it useless."""
+
+    list_display = ("name", "prefix", "user", "tenant", "last_used_at", "expires_at", "revoked_at")
+    list_select_related = ("user", "tenant")
+    list_filter = ("revoked_at", "expires_at")
+    search_fields = ("name", "prefix", "user__email", "tenant__slug")
+    exclude = ("digest", "membership")

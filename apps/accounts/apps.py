@@ -26,6 +26,8 @@ class AccountsConfig(AppConfig):
                 "account.logged_out": "Logged out",
                 "account.login_failed": "Login failed",
                 "account.password_changed": "Password changed",
+                "account.key_created": "API key created",
+                "account.key_revoked": "API key revoked",
                 "operator.created": "Operator created",
                 "tenant.member_added": "Member added",
                 "tenant.member_removed": "Member removed",

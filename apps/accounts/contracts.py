@@ -1,9 +1,10 @@
 """What crosses the border of `apps.accounts`."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from apps.core.scope import TenantRef
+from apps.core.scope import Actor, TenantRef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,3 +50,51 @@ class Member:
     email: str
     name: str
     role: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKeyView:
+    """An API key as its owner sees it, without the secret.
+
+    Attributes:
+        id: Its identity.
+        name: What the owner calls it.
+        prefix: Its public beginning, `karen_<prefix>`.
+        scopes: Permission codes it was given; it never does more than its owner may.
+        expires_at: When it stops working; None for never.
+        last_used_at: When it was last used, to the minute; None for never.
+        created_at: When it was made.
+    """
+
+    id: UUID
+    name: str
+    prefix: str
+    scopes: tuple[str, ...]
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewApiKey:
+    """A key that was just made; `token` is shown this once and kept nowhere."""
+
+    key: ApiKeyView
+    token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyHolder:
+    """Who presents a valid API key.
+
+    Attributes:
+        key_id: The key.
+        actor: Its owner, with no more permissions than the key was given.
+        expires_at: When the key stops working; None for never.
+        used_at: When its use was last written down; None for never.
+    """
+
+    key_id: UUID
+    actor: Actor
+    expires_at: datetime | None
+    used_at: datetime | None

@@ -3,7 +3,7 @@
 from django.utils.translation import gettext as _
 from typing_extensions import override
 
-from apps.core.errors import KarenError
+from apps.core.errors import KarenError, NotAuthenticated
 
 
 class SignUpRefused(KarenError):
@@ -115,3 +115,29 @@ class LastOwner(KarenError):
     def message(self) -> str:
         """Ask for another owner first."""
         return _("A workspace needs an owner. Make somebody else an owner first.")
+
+
+class ApiKeyNotFound(KarenError):
+    """The person has no such API key here, or it was revoked."""
+
+    code = "api_key_not_found"
+    status = 404
+
+    @override
+    def message(self) -> str:
+        """Say so."""
+        return _("There is no such API key.")
+
+
+class ApiKeyInvalid(NotAuthenticated):
+    """The API key is unknown here, revoked or expired, or its owner has no access any more."""
+
+    code = "api_key_invalid"
+
+    @override
+    def message(self) -> str:
+        """Say what may be wrong, without saying which."""
+        return _(
+            "This API key is not valid here: it may be mistyped, revoked or expired, or belong to "
+            "another workspace. Make a new one under Settings, API keys."
+        )

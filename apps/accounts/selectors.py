@@ -12,8 +12,10 @@ from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.db.models import QuerySet
 from django.utils.crypto import constant_time_compare
 
-from apps.accounts.contracts import Member, WorkspaceMembership
+from apps.accounts.contracts import ApiKeyView, Member, WorkspaceMembership
 from apps.accounts.domain import policy
+from apps.accounts.errors import ApiKeyNotFound
+from apps.accounts.models.api_keys import ApiKey
 from apps.accounts.models.memberships import Membership
 from apps.accounts.models.roles import Role
 from apps.accounts.models.users import User, normalised_email
@@ -136,6 +138,42 @@ def confirmation_is_missing(user_id: UUID) -> bool:
     if not confirmation_is_mandatory():
         return False
     return not EmailAddress.objects.filter(user_id=user_id, verified=True).exists()
+
+
+def list_api_keys(*, actor: Actor) -> QuerySet[ApiKey]:
+    """Return the actor's own keys to the workspace in scope that were not revoked, newest first."""
+    return _own_keys(actor)
+
+
+def access_api_key(*, actor: Actor, key_id: UUID) -> ApiKey:
+    """Return one of the actor's own keys to the workspace in scope.
+
+    Raises:
+        ApiKeyNotFound: There is none, it is somebody else's, or it was revoked.
+    """
+    key = _own_keys(actor).filter(pk=key_id).first()
+    if key is None:
+        raise ApiKeyNotFound
+    return key
+
+
+def api_key_view(key: ApiKey) -> ApiKeyView:
+    """Return what a key's owner sees of it."""
+    return ApiKeyView(
+        id=key.pk,
+        name=key.name,
+        prefix=key.prefix,
+        scopes=tuple(key.scopes),
+        expires_at=key.expires_at,
+        last_used_at=key.last_used_at,
+        created_at=key.created_at,
+    )
+
+
+def _own_keys(actor: Actor) -> QuerySet[ApiKey]:
+    if actor.id is None:
+        return ApiKey.objects.none()
+    return ApiKey.objects.filter(tenant_id=scope.require().id, user_id=actor.id, revoked_at=None)
 
 
 def _memberships(tenant: TenantRef) -> QuerySet[Membership]:

@@ -10,6 +10,14 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from apps.accounts import entry, selectors
+from apps.accounts.api_keys import (
+    actor_of_credential,
+    create_api_key,
+    forget_keys,
+    holder_of_key,
+    holder_of_key_async,
+    revoke_api_key,
+)
 from apps.accounts.contracts import SignedUp
 from apps.accounts.errors import (
     AccountNotFound,
@@ -33,6 +41,16 @@ from apps.core import ratelimit, scope
 from apps.core.errors import InvalidInput
 from apps.core.scope import Actor, TenantRef
 from apps.tenants import services as tenants
+
+# The services of API keys live beside what checks them.
+__all__ = [
+    "actor_of_credential",
+    "create_api_key",
+    "forget_keys",
+    "holder_of_key",
+    "holder_of_key_async",
+    "revoke_api_key",
+]
 
 _NEW_WORKSPACES = ratelimit.Limit(name="workspaces", burst=10, period_s=3600.0)
 
@@ -127,6 +145,7 @@ def remove_member(*, tenant: TenantRef, user_id: UUID) -> None:
     membership = _locked_membership(tenant, user_id)
     _keep_an_owner(tenant, membership)
     membership.delete()
+    transaction.on_commit(forget_keys)
     Session.objects.filter(user_id=user_id, tenant_id=tenant.id).delete()
     EntryToken.objects.filter(user_id=user_id, tenant_id=tenant.id).delete()
     with scope.tenant_scope(tenant):
@@ -149,6 +168,7 @@ def change_role(*, tenant: TenantRef, user_id: UUID, role: str) -> None:
     if wanted.code != OWNER:
         _keep_an_owner(tenant, membership)
     Membership.objects.filter(pk=membership.pk).update(role=wanted)
+    transaction.on_commit(forget_keys)
     with scope.tenant_scope(tenant):
         _record(
             "tenant.role_changed",

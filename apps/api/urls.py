@@ -14,6 +14,7 @@ health_urls: Routes = [
 
 _version_1: Routes = [
     path("me", views.MeView.as_view(), name="me"),
+    path("", include("apps.accounts.api.urls")),
     path("", include("apps.conversations.api.urls")),
 ]
 
@@ -26,6 +27,7 @@ platform_urls: Routes = [
 workspace_urls: Routes = [
     *health_urls,
     path("api/v1/", include(_version_1)),
+    path("api/", include("apps.conversations.api.runtime_urls")),
     path("api/schema/", documentation.schema, name="api_schema"),
     path("api/docs/", documentation.swagger, name="api_docs"),
     path("api/redoc/", documentation.redoc, name="api_redoc"),

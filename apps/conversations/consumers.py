@@ -18,7 +18,7 @@ from django.db import DatabaseError
 from pydantic import ValidationError
 from typing_extensions import override
 
-from apps.accounts import selectors as accounts
+from apps.accounts import services as accounts
 from apps.conversations import hub, metrics
 from apps.conversations.contracts import (
     PROTOCOL_VERSION,
@@ -256,7 +256,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # untyped lib
         tenant = scope.require()
         if tenants.find_active_ref(tenant.id) is None:
             return None
-        return accounts.actor_of_session(self.scope["session_key"], tenant)
+        return accounts.actor_of_credential(self.scope["session_key"], tenant)
 
     async def _send_cursor(self, turn_id: UUID, problem: str) -> None:
         await self._send({"type": "cursor", "turn_id": str(turn_id), "problem": problem})

@@ -1,5 +1,6 @@
 """What can go wrong with conversations, as clients see it."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from django.utils.translation import gettext as _
@@ -166,3 +167,30 @@ class QueueFull(KarenError):
         return _("%(limit)d messages wait for their answers here. Wait, or stop one first.") % {
             "limit": self.limit
         }
+
+
+class TooManyTurns(KarenError):
+    """At most `limit` answers are written at once for the `whose`: person or workspace."""
+
+    code = "too_many_turns"
+    status = 429
+    retryable = True
+    public_fields = ("limit", "whose", "retry_after_s")
+
+    def __init__(self, *, limit: int, whose: str) -> None:
+        super().__init__(limit, whose)
+        self.limit = limit
+        self.whose = whose
+        self.retry_after_s = 5.0
+
+    @override
+    def message(self) -> str:
+        """Ask to wait."""
+        return _("%(limit)d answers are being written already. Wait for one, or stop one.") % {
+            "limit": self.limit
+        }
+
+    @override
+    def headers(self) -> Mapping[str, str]:
+        """Return `Retry-After` in whole seconds."""
+        return {"Retry-After": str(round(self.retry_after_s))}

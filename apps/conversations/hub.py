@@ -5,24 +5,19 @@ Routes messages, stops and watches; checks rates; decides nothing else.
 
 from uuid import UUID
 
-from django.conf import settings
-
-from apps.conversations import metrics, selectors, services
+from apps.conversations import limits, metrics, selectors, services
 from apps.conversations.contracts import (
     AnswerAgain,
     ContinueAnswer,
+    MessageView,
     NewMessage,
     TurnAccepted,
+    TurnEvent,
     TurnView,
 )
 from apps.conversations.permissions import CHAT
-from apps.core import ratelimit
 from apps.core.errors import NotAuthenticated
 from apps.core.scope import Actor
-
-_messages = ratelimit.Limit(
-    name="chat.message", burst=settings.CHAT_MESSAGES_PER_MINUTE, period_s=60.0
-)
 
 
 def ask(
@@ -57,7 +52,7 @@ def open_conversation(*, actor: Actor, conversation_id: UUID) -> None:
 def _admit(actor: Actor, edge: str) -> None:
     if actor.id is None:
         raise NotAuthenticated
-    ratelimit.enforce(_messages, actor.id.hex)
+    limits.take_message(actor.id)
     metrics.chat_requests_total.labels(edge).inc()
 
 
@@ -80,3 +75,25 @@ def open_turn(*, actor: Actor, turn_id: UUID) -> TurnView:
     """
     turn = selectors.access_turn(actor=actor, turn_id=turn_id, permission=CHAT)
     return selectors.turn_view(turn)
+
+
+def replay_turn(*, actor: Actor, turn_id: UUID) -> tuple[TurnEvent, ...]:
+    """Return an ended turn as the events of a whole answer; nothing while it runs.
+
+    Raises:
+        PermissionDenied: The actor lacks the permission.
+        TurnNotFound: It does not exist, or is not the actor's to see.
+    """
+    return selectors.replay(selectors.access_turn(actor=actor, turn_id=turn_id, permission=CHAT))
+
+
+def read_answer(*, actor: Actor, turn_id: UUID) -> tuple[TurnView, MessageView]:
+    """Return a turn with its answer as it stands.
+
+    Raises:
+        PermissionDenied: The actor lacks the permission.
+        TurnNotFound: It does not exist, or is not the actor's to see.
+    """
+    turn = selectors.access_turn(actor=actor, turn_id=turn_id, permission=CHAT)
+    answer = selectors.get_message_view(actor=actor, message_id=turn.answer_id, permission=CHAT)
+    return selectors.turn_view(turn), answer

@@ -1,7 +1,5 @@
 """Reading conversations: gates, lists, and the mapping from rows to contracts."""
 
-from collections.abc import Iterable, Mapping
-from typing import cast
 from uuid import UUID
 
 from django.contrib.postgres.expressions import ArraySubquery
@@ -10,17 +8,9 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from apps.conversations.contracts import (
     BranchMessage,
     ConversationView,
-    FeedbackView,
     FolderView,
     MessageKind,
-    MessagePart,
-    MessageStatus,
     MessageView,
-    Mode,
-    ReasoningPart,
-    TurnKind,
-    TurnState,
-    TurnView,
     message_parts,
 )
 from apps.conversations.domain.states import ACTIVE
@@ -28,10 +18,28 @@ from apps.conversations.errors import ConversationNotFound, MessageNotFound, Tur
 from apps.conversations.models.conversations import Conversation, Folder, Participant
 from apps.conversations.models.messages import Feedback, Message
 from apps.conversations.models.turns import Turn
-from apps.core.envelope import ErrorBody
+from apps.conversations.viewing import (
+    conversation_view,
+    message_views,
+    participant_ids,
+    replay,
+    terminal_event,
+    turn_view,
+)
 from apps.core.errors import NotAuthenticated, PermissionDenied
 from apps.core.scope import Actor
 from apps.providers.contracts import Role
+
+# Mapped rows belong to reading; callers find both here.
+__all__ = [
+    "conversation_view",
+    "message_views",
+    "participant_ids",
+    "replay",
+    "terminal_event",
+    "turn_view",
+]
+
 
 _active_turn = Subquery(
     Turn.objects.filter(conversation=OuterRef("pk"), state__in=ACTIVE)
@@ -127,7 +135,7 @@ def access_turn(*, actor: Actor, turn_id: UUID, permission: str) -> Turn:
     user_id = require_owner(actor, permission)
     seen = Conversation.objects.filter(visible_to(user_id))
     found = (
-        Turn.objects.select_related("conversation")
+        Turn.objects.select_related("conversation", "answer")
         .filter(pk=turn_id, conversation__in=seen)
         .first()
     )
@@ -149,11 +157,6 @@ def list_conversations(*, actor: Actor, permission: str) -> QuerySet[Conversatio
     """
     user_id = require_owner(actor, permission)
     return with_details(Conversation.objects.filter(visible_to(user_id)))
-
-
-def participant_ids(row: Conversation) -> tuple[UUID, ...]:
-    """Return who takes part besides the owner, of a row of `with_details`."""
-    return tuple(getattr(row, "participant_ids", None) or ())
 
 
 def get_conversation_view(
@@ -185,6 +188,19 @@ def list_messages(*, actor: Actor, conversation_id: UUID, permission: str) -> Qu
     )
     viewer = require_owner(actor, permission)
     return with_turns(Message.objects.filter(conversation=conversation), viewer=viewer)
+
+
+def get_message_view(*, actor: Actor, message_id: UUID, permission: str) -> MessageView:
+    """Return one message as the actor sees it.
+
+    Raises:
+        PermissionDenied: The actor lacks the permission.
+        MessageNotFound: It does not exist, or is not the actor's to see.
+    """
+    viewer = require_owner(actor, permission)
+    found = access_message(actor=actor, message_id=message_id, permission=permission)
+    [view] = message_views(with_turns(Message.objects.filter(pk=found.pk), viewer=viewer))
+    return view
 
 
 def with_turns(rows: QuerySet[Message], *, viewer: UUID) -> QuerySet[Message]:
@@ -268,100 +284,3 @@ def folder_views(*, owner_id: UUID) -> list[FolderView]:
         FolderView(id=row.pk, name=row.name, position=row.position, created_at=row.created_at)
         for row in Folder.objects.filter(owner_id=owner_id)
     ]
-
-
-def _error_of(stored: object) -> ErrorBody | None:
-    # Written by `finish_turn` from an ErrorBody; JSON keeps its shape.
-    return cast("ErrorBody", stored) if stored is not None else None
-
-
-def _shown_parts(row: Message) -> tuple[MessagePart, ...]:
-    parts = message_parts.validate_python(row.parts)
-    if getattr(row, "shows_reasoning", False):
-        return parts
-    return tuple(part for part in parts if not isinstance(part, ReasoningPart))
-
-
-def _feedback_of(row: Message) -> FeedbackView | None:
-    rating = getattr(row, "my_rating", None)
-    if rating is None:
-        return None
-    return FeedbackView(rating=rating, comment=getattr(row, "my_comment", "") or "")
-
-
-def conversation_view(row: Conversation) -> ConversationView:
-    """Map a row of `with_details`."""
-    return ConversationView(
-        id=row.pk,
-        title=row.title,
-        model=row.model,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        active_turn_id=getattr(row, "active_turn_id", None),
-        owner_id=row.owner_id,
-        version=row.version,
-        leaf_id=row.leaf_id,
-        persona=row.persona,
-        mode=Mode(row.mode),
-        system_instruction=row.system_instruction,
-        temperature=row.temperature,
-        memory_enabled=row.memory_enabled,
-        show_reasoning=row.show_reasoning,
-        tools=None if row.tools is None else tuple(row.tools),
-        folder_id=row.folder_id,
-        tags=tuple(row.tags),
-        pinned=row.pinned_at is not None,
-        archived=row.archived_at is not None,
-        temporary=row.temporary,
-        participants=participant_ids(row),
-    )
-
-
-def message_views(
-    rows: Iterable[Message], *, turn_ids: Mapping[UUID, UUID] | None = None
-) -> list[MessageView]:
-    """Map rows of `with_turns`, or rows just made with `turn_ids` by their own id."""
-    return [
-        MessageView(
-            id=row.pk,
-            parent_id=row.parent_id,
-            role=Role(row.role),
-            text=row.text,
-            status=MessageStatus(row.status),
-            turn_id=(turn_ids or {}).get(row.pk) or getattr(row, "of_turn_id", None),
-            model=row.model,
-            created_at=row.created_at,
-            error=_error_of(getattr(row, "turn_error", None)),
-            conversation_id=row.conversation_id,
-            parts=_shown_parts(row),
-            kind=MessageKind(row.kind),
-            author_id=row.author_id,
-            pinned=row.pinned_at is not None,
-            feedback=_feedback_of(row),
-        )
-        for row in rows
-    ]
-
-
-def turn_view(turn: Turn) -> TurnView:
-    """Map a turn."""
-    return TurnView(
-        id=turn.pk,
-        conversation_id=turn.conversation_id,
-        message_id=turn.user_message_id,
-        answer_id=turn.answer_id,
-        state=TurnState(turn.state),
-        attempt=turn.attempt,
-        model=turn.model,
-        finish_reason=turn.finish_reason,
-        error=_error_of(turn.error),
-        prompt_tokens=turn.prompt_tokens,
-        completion_tokens=turn.completion_tokens,
-        usage_estimated=turn.usage_estimated,
-        created_at=turn.created_at,
-        finished_at=turn.finished_at,
-        kind=TurnKind(turn.kind),
-        level=turn.level,
-        blocked_by=turn.blocked_by_id,
-        correlation_id=turn.correlation_id,
-    )

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Any
 
 import redis
 
@@ -15,7 +16,7 @@ from apps.core import keys
 from apps.core.errors import RateLimited
 from apps.core.logging import get_logger
 from apps.core.metrics import rate_limited_total
-from apps.core.redis import RedisRole, redis_client
+from apps.core.redis import RedisRole, async_redis, redis_client
 
 logger = get_logger(__name__)
 
@@ -90,20 +91,42 @@ _local_buckets = _LocalBuckets()
 
 def take(limit: Limit, *who: str) -> Decision:
     """Take one request of `limit` for the party named by `who` in the current scope."""
-    key = keys.scoped_key("rl", limit.name, *who)
-    tolerance = limit.interval_s * (limit.burst - 1)
+    key, interval, tolerance = _rule(limit, who)
     try:
-        allowed, wait = redis_client(RedisRole.CACHE).eval(
-            _GCRA, 1, key, str(limit.interval_s), str(tolerance)
-        )
+        answer = redis_client(RedisRole.CACHE).eval(_GCRA, 1, key, interval, tolerance)
     except redis.RedisError:
-        logger.warning("ratelimit.redis_unavailable", limit=limit.name)
-        factor = 10.0 if limit.strict else 1.0
-        decision = _local_buckets.take(
-            key, interval_s=limit.interval_s * factor, tolerance_s=tolerance
-        )
-    else:
-        decision = Decision(allowed=bool(allowed), retry_after_s=float(wait))
+        return _counted(limit, _decided_here(limit, key))
+    return _counted(limit, _decision(answer))
+
+
+async def take_async(limit: Limit, *who: str) -> Decision:
+    """See `take`; for the event loop."""
+    key, interval, tolerance = _rule(limit, who)
+    try:
+        answer = await async_redis(RedisRole.CACHE).eval(_GCRA, 1, key, interval, tolerance)
+    except redis.RedisError:
+        return _counted(limit, _decided_here(limit, key))
+    return _counted(limit, _decision(answer))
+
+
+def _rule(limit: Limit, who: tuple[str, ...]) -> tuple[str, str, str]:
+    tolerance = limit.interval_s * (limit.burst - 1)
+    return keys.scoped_key("rl", limit.name, *who), str(limit.interval_s), str(tolerance)
+
+
+def _decision(answer: list[Any]) -> Decision:
+    allowed, wait = answer
+    return Decision(allowed=bool(allowed), retry_after_s=float(wait))
+
+
+def _decided_here(limit: Limit, key: str) -> Decision:
+    logger.warning("ratelimit.redis_unavailable", limit=limit.name)
+    interval_s = limit.interval_s * (10.0 if limit.strict else 1.0)
+    tolerance_s = limit.interval_s * (limit.burst - 1)
+    return _local_buckets.take(key, interval_s=interval_s, tolerance_s=tolerance_s)
+
+
+def _counted(limit: Limit, decision: Decision) -> Decision:
     if not decision.allowed:
         rate_limited_total.labels(limit.name).inc()
     return decision
@@ -116,5 +139,16 @@ def enforce(limit: Limit, *who: str) -> None:
         RateLimited: None is left; carries the seconds to wait.
     """
     decision = take(limit, *who)
+    if not decision.allowed:
+        raise RateLimited(retry_after_s=decision.retry_after_s)
+
+
+async def enforce_async(limit: Limit, *who: str) -> None:
+    """Take one request of `limit`; for the event loop.
+
+    Raises:
+        RateLimited: None is left; carries the seconds to wait.
+    """
+    decision = await take_async(limit, *who)
     if not decision.allowed:
         raise RateLimited(retry_after_s=decision.retry_after_s)

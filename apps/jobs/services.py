@@ -12,6 +12,7 @@ from kombu.exceptions import OperationalError
 from apps.audit import services as audit
 from apps.core import scope
 from apps.core.clock import now
+from apps.core.errors import ServiceUnavailable
 from apps.core.keys import platform_key
 from apps.core.logging import get_logger
 from apps.core.redis import RedisRole, redis_client
@@ -53,6 +54,34 @@ def enqueue_on_commit(task: str, /, *, queue: str | None = None, **kwargs: objec
     )
     entry.save(force_insert=True)
     transaction.on_commit(lambda: _publish_now(entry))
+
+
+def enqueue_now(task: str, /, **kwargs: object) -> None:
+    """Hand `task` to the broker at once, outside any transaction.
+
+    Only for work that somebody is waiting for and that is worthless without them: nothing is kept
+    for the relay, and a broker that loses the message loses the work. Blocking.
+
+    Args:
+        task: Name under which it is declared.
+        **kwargs: JSON values and UUIDs passed to the task.
+
+    Raises:
+        NoTenantInScope: The task needs a tenant and none is in scope.
+        ServiceUnavailable: The broker is away.
+    """
+    spec = require_task(task)
+    entry = OutboxEntry(  # never stored: it only has the fields that publishing reads
+        tenant_id=scope.require().id if spec.tenant else None,
+        task=task,
+        queue=spec.queue,
+        kwargs={k: str(v) if isinstance(v, UUID) else v for k, v in kwargs.items()},
+        correlation_id=scope.correlation_id(),
+    )
+    try:
+        _publish(entry)
+    except OperationalError as error:
+        raise ServiceUnavailable from error
 
 
 def _publish_now(entry: OutboxEntry) -> None:

@@ -23,6 +23,10 @@ def _warm_local(model: ModelInfo) -> None:
     import_string("apps.providers.engine.owners.warm")(model.id)
 
 
+def _warm_openai(_model: ModelInfo) -> None:
+    import_string(f"{_ADAPTERS}.openai_compatible.warm")()
+
+
 def register_all() -> None:
     """Register OpenAI-compatible, local and echo models, and the embedding model."""
     registry.register(
@@ -31,6 +35,7 @@ def register_all() -> None:
             models=catalogue.openai_models,
             adapter=lambda: _adapter("openai_compatible.OpenAICompatibleAdapter"),
             why_absent=catalogue.why_no_openai_model,
+            warm=_warm_openai,
         )
     )
     registry.register(

@@ -29,16 +29,21 @@ def openai_models() -> tuple[ModelInfo, ...]:
     names = [name.strip() for name in settings.OPENAI_MODELS.split(",") if name.strip()]
     if not names and settings.OPENAI_API_KEY:
         names = [DEFAULT_OPENAI_MODEL]
-    return tuple(
-        ModelInfo(
-            id=f"openai/{name}",
-            label=name,
-            provider="openai",
-            context_tokens=profile_of(name).context_tokens,
-            in_process=False,
-            supports_tools=profile_of(name).supports_tools,
-        )
-        for name in names
+    return tuple(_openai_model(name) for name in names)
+
+
+def _openai_model(name: str) -> ModelInfo:
+    profile = profile_of(name)
+    return ModelInfo(
+        id=f"openai/{name}",
+        label=name,
+        provider="openai",
+        context_tokens=profile.context_tokens,
+        in_process=False,
+        supports_tools=profile.supports_tools,
+        supports_vision=profile.vision,
+        supports_formats=True,
+        supports_reasoning=profile.reasoning or profile.shows_reasoning,
     )
 
 
@@ -61,6 +66,8 @@ def echo_models() -> tuple[ModelInfo, ...]:
             context_tokens=1_000_000,
             in_process=False,
             supports_tools=True,
+            supports_vision=True,
+            supports_reasoning=True,
         )
         for name in ("plain", "slow")
     )

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     from array import array  # not subscriptable at run time before Python 3.12
@@ -13,6 +13,8 @@ class Flow(StrEnum):
     """Why a model is called. Metrics, ledger and traces group by it, so it has no default."""
 
     CHAT_ANSWER = "chat.answer"
+    API_ANSWER = "api.answer"
+    API_EMBEDDING = "api.embedding"
     EMBED_TEXT = "embed.text"
     HEALTH_PROBE = "health.probe"
 
@@ -27,11 +29,39 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImageData:
+    """A picture for a model that sees; `media_type` such as `image/png`."""
+
+    media_type: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """The model asks for a tool; `arguments` is the JSON text exactly as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChatMessage:
-    """One message of a prompt."""
+    """One message of a prompt.
+
+    Attributes:
+        role: Who wrote it.
+        text: Its text; for `Role.TOOL` what the tool returned.
+        tool_calls: What the assistant asked for in this message.
+        tool_call_id: Which call a message of `Role.TOOL` answers.
+        images: Pictures beside the text; only for models with `ModelInfo.supports_vision`.
+    """
 
     role: Role
     text: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
+    images: tuple[ImageData, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +91,12 @@ class ModelRequest:
         partition: Opaque `<tenant id>:<conversation id>`. Whatever a model keeps between calls
             (KV prefixes) is reused only inside one partition, never across.
         tools: Tools the model may ask for.
+        stop: Texts at which the answer ends; they are not part of it.
+        tool_choice: `auto`, `none`, `required`, or the name of the one tool to call; None leaves
+            it to the model.
+        response_format: JSON text of OpenAI's `response_format`; empty for free text.
+        sampling: Further parameters by OpenAI's names, such as `top_p` and `seed`; models that do
+            not know one ignore it.
     """
 
     model: str
@@ -69,15 +105,29 @@ class ModelRequest:
     temperature: float
     partition: str
     tools: tuple[ToolSpec, ...] = ()
+    stop: tuple[str, ...] = ()
+    tool_choice: str | None = None
+    response_format: str = ""
+    sampling: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens consumed by one call; `estimated` when the provider did not report them."""
+    """Tokens consumed by one call.
+
+    Attributes:
+        prompt_tokens: Tokens read, cached ones included.
+        completion_tokens: Tokens written, reasoning included.
+        estimated: The provider did not report them.
+        reasoning_tokens: Those of `completion_tokens` that went into reasoning.
+        cached_tokens: Those of `prompt_tokens` that came from the provider's cache.
+    """
 
     prompt_tokens: int
     completion_tokens: int
     estimated: bool
+    reasoning_tokens: int = 0
+    cached_tokens: int = 0
 
 
 class FinishReason(StrEnum):
@@ -101,15 +151,6 @@ class ReasoningDelta:
     """The next piece of what the model thinks before it answers."""
 
     text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolCall:
-    """The model asks for a tool; `arguments` is the JSON text exactly as the model wrote it."""
-
-    id: str
-    name: str
-    arguments: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +181,9 @@ class ModelInfo:
         context_tokens: Most tokens of prompt and answer together.
         in_process: It runs inside Karen's worker and wants the `gpu.inference` queue.
         supports_tools: It may be given tools.
+        supports_vision: It may be given images.
+        supports_formats: It may be told the format of its answer, such as a JSON schema.
+        supports_reasoning: It thinks before it answers and may show it.
     """
 
     id: str
@@ -148,6 +192,9 @@ class ModelInfo:
     context_tokens: int
     in_process: bool
     supports_tools: bool
+    supports_vision: bool = False
+    supports_formats: bool = False
+    supports_reasoning: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +242,18 @@ class ChatAdapter(Protocol):
         An async generator: closing it stops the model. Raises only errors of
         `apps.providers.errors`.
         """
+        ...
+
+
+@runtime_checkable
+class BatchingAdapter(Protocol):
+    """A chat adapter that can hand over together what arrived together.
+
+    Whoever forwards an answer then writes once for all of it.
+    """
+
+    def stream_batches(self, request: ModelRequest) -> AsyncGenerator[list[ProviderEvent], None]:
+        """Yield the events of `ChatAdapter.stream` in non-empty batches."""
         ...
 
 

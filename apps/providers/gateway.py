@@ -15,6 +15,7 @@ from apps.core.errors import KarenError
 from apps.core.logging import get_logger
 from apps.providers import metrics, registry, selectors
 from apps.providers.contracts import (
+    BatchingAdapter,
     Embedding,
     EngineHealth,
     Finished,
@@ -43,16 +44,31 @@ DEADLINE_S = 600.0  # of a whole call, retries included
 RETRY_WINDOW_S = 20.0  # no new attempt starts later than this after the call
 MAX_EMBED_TEXTS = 1024
 
-_Events: TypeAlias = AsyncGenerator[ProviderEvent, None]
+_Batches: TypeAlias = AsyncGenerator[list[ProviderEvent], None]
 
 
 async def stream(*, flow: Flow, request: ModelRequest) -> AsyncGenerator[ProviderEvent, None]:
     """Ask `request.model` and yield its events; the last one is `Finished`.
 
+    Raises:
+        KarenError: As `stream_batches`.
+    """
+    async with aclosing(stream_batches(flow=flow, request=request)) as batches:
+        async for batch in batches:
+            for event in batch:
+                yield event
+
+
+async def stream_batches(
+    *, flow: Flow, request: ModelRequest
+) -> AsyncGenerator[list[ProviderEvent], None]:
+    """Ask `request.model` and yield its events, together what arrived together.
+
     Failed attempts are repeated only while nothing was yielded: two halves of different answers
     are never joined. Closing the generator stops the model.
 
-    Before `Finished` there is one `UsageReport`, estimated if the provider sent none.
+    The last event is `Finished`. Before it there is one `UsageReport`, estimated if the provider
+    sent none.
 
     Args:
         flow: Why the model is called.
@@ -69,14 +85,15 @@ async def stream(*, flow: Flow, request: ModelRequest) -> AsyncGenerator[Provide
     model = selectors.get_model(request.model)
     call = _Call(flow, model)
     try:
-        async with aclosing(_with_retries(model, request)) as events:
-            async for event in events:
-                if isinstance(event, Finished) and not call.usage_seen:
+        async with aclosing(_with_retries(model, request)) as batches:
+            async for batch in batches:
+                for event in batch:
+                    call.saw(event)
+                if isinstance(batch[-1], Finished) and not call.usage_seen:
                     report = call.estimate(request)
                     call.saw(report)
-                    yield report
-                call.saw(event)
-                yield event
+                    batch.insert(-1, report)
+                yield batch
         call.status = "ok"
     except KarenError as error:
         call.status = error.code
@@ -124,17 +141,17 @@ class _Call:
         metrics.DURATION.labels(*self._labels).observe(time.perf_counter() - self._started)
 
 
-async def _with_retries(model: ModelInfo, request: ModelRequest) -> _Events:
+async def _with_retries(model: ModelInfo, request: ModelRequest) -> _Batches:
     started = time.monotonic()
     deadline = asyncio.get_running_loop().time() + DEADLINE_S
     attempt = 1
     while True:
         begun = False
         try:
-            async with aclosing(_once(model, request, deadline)) as events:
-                async for event in events:
+            async with aclosing(_once(model, request, deadline)) as batches:
+                async for batch in batches:
                     begun = True
-                    yield event
+                    yield batch
             return
         except (ProviderUnavailable, ProviderInterrupted) as error:
             if begun:
@@ -151,21 +168,31 @@ async def _with_retries(model: ModelInfo, request: ModelRequest) -> _Events:
         await asyncio.sleep(pause)
 
 
-async def _once(model: ModelInfo, request: ModelRequest, deadline: float) -> _Events:
+async def _once(model: ModelInfo, request: ModelRequest, deadline: float) -> _Batches:
     adapter = registry.adapter_for(model)
     # Closing the adapter's generator is what stops the model.
-    async with aclosing(adapter.stream(request)) as events:
+    if isinstance(adapter, BatchingAdapter):
+        source = adapter.stream_batches(request)
+    else:
+        source = _one_by_one(adapter.stream(request))
+    async with aclosing(source) as batches:
         while True:
             try:
                 async with asyncio.timeout_at(deadline):
-                    event = await anext(events)
+                    batch = await anext(batches)
             except StopAsyncIteration:
                 raise ProviderInterrupted from None
             except TimeoutError as error:
                 raise ProviderTimeout from error
-            yield event
-            if isinstance(event, Finished):
+            yield batch
+            if isinstance(batch[-1], Finished):
                 return
+
+
+async def _one_by_one(events: AsyncGenerator[ProviderEvent, None]) -> _Batches:
+    async with aclosing(events):
+        async for event in events:
+            yield [event]
 
 
 def _pause_before_next(error: KarenError, attempt: int) -> float | None:
@@ -238,3 +265,15 @@ def warm() -> str:
         return ""
     registry.warm(chosen)
     return chosen.id
+
+
+def warm_remote() -> None:
+    """Make ready whatever reaches the configured remote models. Blocking, about half a second.
+
+    For the start of a process: the vendors' SDKs are slow to import, and the first person of each
+    process would wait for it.
+    """
+    for model in {model.provider: model for model in selectors.list_models()}.values():
+        if not model.in_process:
+            registry.adapter_for(model)
+            registry.warm(model)

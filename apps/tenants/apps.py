@@ -24,6 +24,7 @@ class TenantsConfig(AppConfig):
                 "tenant.provisioned": "Workspace created",
                 "tenant.suspended": "Workspace suspended",
                 "tenant.resumed": "Workspace resumed",
+                "tenant.plan_changed": "Workspace put on another plan",
                 "tenant.deleted": "Workspace deleted",
             }
         )

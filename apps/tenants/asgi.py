@@ -61,6 +61,9 @@ class SameOriginASGI:
 
     The Origin must equal the Host exactly, port included: a wildcard such as `.example.org` would
     let one workspace's page open another's socket with its visitor's cookie (trap 10).
+
+    A program has no Origin. It passes if it brings a credential in the `Authorization` header,
+    which no page can set on a socket, and is then known by that alone, never by a cookie.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -68,6 +71,10 @@ class SameOriginASGI:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
+        names = {name.lower() for name, _value in scope.get("headers", ())}
+        if b"origin" not in names and b"authorization" in names:
+            await self.app(scope, receive, send)
+            return
         origin = urlsplit(header(scope, b"origin"))
         scheme_fits = origin.scheme == ("https" if scope.get("scheme") == "wss" else "http")
         behind_tls = origin.scheme == "https"  # a proxy ended TLS in front of us

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from apps.core.scope import TenantRef
 
 
@@ -33,3 +35,21 @@ class HostResolution:
 
     ref: TenantRef | None
     state: str = ""
+
+
+class PlanLimits(BaseModel):
+    """What a plan allows; a limit that is not set is the installation's default.
+
+    Attributes:
+        message_characters: Characters of one message.
+        messages_per_minute: Messages of one person in 60 seconds.
+        turns_per_user: Answers of one person that are waited for or written at the same time.
+        turns_per_tenant: The same for the whole workspace.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    message_characters: int | None = Field(default=None, ge=1, le=1_000_000)
+    messages_per_minute: int | None = Field(default=None, ge=1, le=100_000)
+    turns_per_user: int | None = Field(default=None, ge=1, le=10_000)
+    turns_per_tenant: int | None = Field(default=None, ge=1, le=100_000)

@@ -10,6 +10,22 @@ from apps.core.ids import new_id
 from apps.tenants.domain.states import TenantState
 
 
+class Plan(models.Model):
+    """What a group of workspaces may use; `limits` as `contracts.PlanLimits` reads them."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    name = models.CharField(max_length=60, unique=True)
+    limits = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(default=now, editable=False)
+
+    class Meta:
+        ordering = ("name",)
+
+    @override
+    def __str__(self) -> str:
+        return self.name
+
+
 class Tenant(TenantMixin):  # type: ignore[misc]  # untyped library
     """One organisation: a schema for its content, host names, a data key.
 
@@ -31,6 +47,7 @@ class Tenant(TenantMixin):  # type: ignore[misc]  # untyped library
     wrapped_data_key = models.BinaryField(editable=False)
     db_alias = models.CharField(max_length=32, default="default", editable=False)
     schema_version = models.CharField(max_length=64, default="", editable=False)
+    plan = models.ForeignKey(Plan, models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField(default=now, editable=False)
 
     class Meta:

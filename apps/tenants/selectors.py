@@ -1,11 +1,13 @@
 """Reading the book of tenants."""
 
+import time
 from uuid import UUID
 
 from django.conf import settings
 
 from apps.core import scope
 from apps.core.scope import TenantRef
+from apps.tenants.contracts import PlanLimits
 from apps.tenants.domain.slugs import numbered, slug_from_name, slug_problem
 from apps.tenants.domain.states import TenantState
 from apps.tenants.models import Domain, SchemaTemplate, SpareSchema, Tenant
@@ -15,7 +17,9 @@ __all__ = [
     "find_active_ref",
     "find_ref",
     "find_ref_by_slug",
+    "forget_limits",
     "is_platform_host",
+    "limits_of",
     "list_refs",
     "platform_url",
     "slug_is_free",
@@ -47,6 +51,26 @@ def find_ref_by_slug(slug: str) -> TenantRef | None:
 def list_refs() -> tuple[TenantRef, ...]:
     """Return every active tenant, by slug."""
     return tuple(ref_of(t) for t in Tenant.objects.filter(state=TenantState.ACTIVE))
+
+
+_LIMITS_TTL_S = 10.0
+_limits: dict[UUID, tuple[float, PlanLimits]] = {}
+
+
+def limits_of(tenant_id: UUID) -> PlanLimits:
+    """Return what the tenant's plan allows; a change shows within ten seconds."""
+    known = _limits.get(tenant_id)
+    if known is not None and known[0] > time.monotonic():
+        return known[1]
+    stored = Tenant.objects.filter(pk=tenant_id).values_list("plan__limits", flat=True).first()
+    limits = PlanLimits.model_validate(stored or {})
+    _limits[tenant_id] = (time.monotonic() + _LIMITS_TTL_S, limits)
+    return limits
+
+
+def forget_limits() -> None:
+    """Have the next question about limits ask the database; for this process."""
+    _limits.clear()
 
 
 def spare_count() -> int:

@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 from apps.audit import services as audit
 from apps.core import crypto, scope
 from apps.core.clock import now
+from apps.core.errors import NotFound
 from apps.core.ids import new_id
 from apps.core.scope import TenantRef
 from apps.jobs import services as jobs
@@ -15,7 +16,7 @@ from apps.tenants import provisioning, selectors
 from apps.tenants.domain.slugs import slug_problem
 from apps.tenants.domain.states import TenantState, can_become
 from apps.tenants.errors import SlugInvalid, SlugTaken, TenantNotFound, TenantStateConflict
-from apps.tenants.models import Domain, Tenant
+from apps.tenants.models import Domain, Plan, Tenant
 from apps.tenants.resolver import forget_hosts, ref_of
 
 
@@ -82,6 +83,30 @@ def resume_tenant(*, tenant_id: UUID) -> None:
         TenantStateConflict: It is not suspended.
     """
     _move(_locked(tenant_id), TenantState.ACTIVE, action="tenant.resumed")
+
+
+@transaction.atomic
+def put_on_plan(*, tenant_id: UUID, plan_id: UUID | None) -> None:
+    """Give a workspace the limits of a plan, or the installation's defaults.
+
+    Raises:
+        TenantNotFound: No such tenant.
+        NotFound: No such plan.
+    """
+    tenant = _locked(tenant_id)
+    if plan_id is not None and not Plan.objects.filter(pk=plan_id).exists():
+        raise NotFound
+    old = tenant.plan_id
+    Tenant.objects.filter(pk=tenant_id).update(plan_id=plan_id)
+    audit.record(
+        action="tenant.plan_changed",
+        target_type="tenant",
+        target_id=tenant_id,
+        target_label=tenant.slug,
+        old={"plan": str(old) if old else None},
+        new={"plan": str(plan_id) if plan_id else None},
+    )
+    transaction.on_commit(selectors.forget_limits)
 
 
 def _locked(tenant_id: UUID) -> Tenant:

@@ -1,14 +1,31 @@
 """The forms of the public pages. They check shape; services decide."""
 
+from typing import Any
+
 from django import forms
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
+from typing_extensions import override
 
+from apps.accounts.permissions import CHAT_USER, PERMISSIONS
 from apps.core.errors import InvalidInput, KarenError
+from apps.core.scope import Actor
 from apps.tenants.errors import SlugInvalid, SlugTaken
 
 
-class WorkspaceForm(forms.Form):
+class ServiceForm(forms.Form):
+    """A form that can say what a service did not accept."""
+
+    def refuse(self, error: KarenError) -> None:
+        """Show a service's refusal next to the fields it is about, or above the form."""
+        fields = error.fields if isinstance(error, InvalidInput) else None
+        for name, texts in (fields or {}).items():
+            self.add_error(name if name in self.fields else None, texts)
+        if not fields:
+            self.add_error(None, error.message())
+
+
+class WorkspaceForm(ServiceForm):
     """A new workspace: what it is called and where it is."""
 
     organisation = forms.CharField(
@@ -34,16 +51,13 @@ class WorkspaceForm(forms.Form):
         """Return the wanted slug in lower case; None leaves the choice to the service."""
         return str(self.cleaned_data["slug"]).strip().lower() or None
 
+    @override
     def refuse(self, error: KarenError) -> None:
         """Show a service's refusal next to the field it is about."""
         if isinstance(error, SlugInvalid | SlugTaken):
             self.add_error("slug", error.message())
-            return
-        fields = error.fields if isinstance(error, InvalidInput) else None
-        for name, texts in (fields or {}).items():
-            self.add_error(name if name in self.fields else None, texts)
-        if not fields:
-            self.add_error(None, error.message())
+        else:
+            super().refuse(error)
 
 
 class SignUpForm(WorkspaceForm):
@@ -72,3 +86,40 @@ class SignUpForm(WorkspaceForm):
         error_messages={"required": _("Choose a password.")},
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
+
+
+class ApiKeyForm(ServiceForm):
+    """A new API key: its name, what it may do, how long."""
+
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=80,
+        help_text=_("Where it will be used, so that you know it again."),
+        error_messages={"required": _("Give the key a name.")},
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    scopes = forms.MultipleChoiceField(
+        label=_("What it may do"),
+        widget=forms.CheckboxSelectMultiple,
+        initial=[CHAT_USER],
+        error_messages={"required": _("Choose at least one permission.")},
+    )
+    expires_in_days = forms.TypedChoiceField(
+        label=_("Expires"),
+        coerce=int,
+        empty_value=None,
+        required=False,
+        choices=[
+            ("", _("Never")),
+            ("30", _("In 30 days")),
+            ("90", _("In 90 days")),
+            ("365", _("In a year")),
+        ],
+        initial="90",
+    )
+
+    def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        scopes = self.fields["scopes"]
+        assert isinstance(scopes, forms.MultipleChoiceField)
+        scopes.choices = [(code, text) for code, text in PERMISSIONS.items() if actor.may(code)]

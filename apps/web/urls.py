@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
-from apps.web.views import chat, public, workspaces
+from apps.web.views import chat, keys, public, workspaces
 
 _accounts: list[URLPattern | URLResolver] = [
     path("accounts/", include("allauth.urls")),
@@ -24,6 +24,8 @@ workspace_urls: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="chat"), name="home"),
     path("chat/", chat.chat, name="chat"),
     path("chat/<uuid:conversation_id>/", chat.chat, name="chat_conversation"),
+    path("settings/keys/", keys.keys, name="keys_page"),
+    path("settings/keys/<uuid:key_id>/revoke/", keys.revoke, name="key_revoke"),
     path("enter/<str:token>/", workspaces.enter, name="enter"),
     path("accounts/signup/", RedirectView.as_view(pattern_name="account_login")),
     *_accounts,

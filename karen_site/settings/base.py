@@ -224,7 +224,10 @@ SERVER_EMAIL = ENV.email_from
 
 # -- API
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["apps.accounts.authentication.session.WorkspaceSession"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "apps.accounts.authentication.session.WorkspaceSession",
+        "apps.accounts.authentication.api_keys.WorkspaceApiKey",
+    ],
     "DEFAULT_PERMISSION_CLASSES": [
         "apps.accounts.authentication.permissions.HasWorkspacePermission"
     ],
@@ -236,6 +239,8 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "PAGE_SIZE": 50,
 }
+API_REQUESTS_PER_MINUTE = ENV.api_requests_per_minute
+API_BODY_MAX_BYTES = ENV.api_body_max_bytes
 SPECTACULAR_SETTINGS = {
     "TITLE": "Karen API",
     "DESCRIPTION": "Conversations with an assistant; each workspace has its own host.",
@@ -257,9 +262,11 @@ SPARE_WORKSPACES = ENV.spare_workspaces
 DEMO = ENV.demo
 
 # -- conversations
-CHAT_MESSAGE_MAX_CHARACTERS = 10_000
+CHAT_MESSAGE_MAX_CHARACTERS = ENV.chat_message_max_characters
 CHAT_FRAME_MAX_BYTES = 64 * 1024
-CHAT_MESSAGES_PER_MINUTE = 20
+CHAT_MESSAGES_PER_MINUTE = ENV.chat_messages_per_minute
+CHAT_TURNS_PER_USER = ENV.chat_turns_per_user
+CHAT_TURNS_PER_TENANT = ENV.chat_turns_per_tenant
 CHAT_QUEUE_MAX = 10
 CHAT_MAX_TOKENS = ENV.answer_max_tokens
 CHAT_TEMPERATURE = 0.3

@@ -53,3 +53,6 @@ STORAGES = {
 DATABASES["default"] |= {"CONN_MAX_AGE": 0}
 DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 2, "max_size": 12, "timeout": 30}
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # ServeStatic warns without it, and warnings fail
+# Tests send quickly; tests/app/conversations/test_limits.py looks at the real limits.
+CHAT_MESSAGES_PER_MINUTE = 60
+CHAT_TURNS_PER_USER = 200

@@ -2,7 +2,7 @@
 
 A new route gets its row here, or the test fails. `route` is the pattern as Django's resolver
 spells it; `path` is a concrete address, with `{conversation}`, `{idle}` (a conversation without a
-running turn) and `{turn}` for objects of acme's owner.
+running turn), `{turn}` and `{key}` for objects of acme's owner.
 """
 
 from collections.abc import Mapping
@@ -78,6 +78,27 @@ class SocketRow:
 
     route: str
     demands: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoorRow:
+    """One route below `/v1/`, which no resolver knows; keys are its only credential.
+
+    Attributes:
+        route: What stands behind `/v1/`.
+        demands: A permission code.
+        path: A concrete address behind `/v1/`; the route itself when it has no wildcard.
+        method: The HTTP method.
+        body: The JSON body of a writing request.
+        success: Statuses that mean "let through".
+    """
+
+    route: str
+    demands: str
+    path: str = ""
+    method: str = "GET"
+    body: Mapping[str, object] = field(default_factory=dict)
+    success: tuple[int, ...] = (200,)
 
 
 _KEY = "/accounts/password/reset/key/1-set/"
@@ -179,6 +200,18 @@ _WORKSPACE = (
         path="/enter/no-such-token/",
         success=(400, 401, 403, 404, 410),
     ),
+    Row(host=Host.WORKSPACE, route="settings/keys/", demands=CHAT_USER),
+    Row(
+        host=Host.WORKSPACE,
+        route="settings/keys/<uuid:key_id>/revoke/",
+        demands=CHAT_USER,
+        path="/settings/keys/{key}/revoke/",
+        method="POST",
+        success=(302,),
+    ),
+    _api("keys"),
+    _api("keys", method="POST", body={"name": "matrix"}, success=(201,)),
+    _api("keys/<uuid:key_id>", path="/api/v1/keys/{key}", method="DELETE", success=(204,)),
     _api("me"),
     _api("models"),
     _api("conversations"),
@@ -216,6 +249,23 @@ _WORKSPACE = (
     ),
     _api("turns", method="POST", body=_MESSAGE, success=(202,)),
     _api("turns/<uuid:turn_id>", path="/api/v1/turns/{turn}"),
+    _api("turns/<uuid:turn_id>/events", path="/api/v1/turns/{ended}/events"),
+    Row(
+        host=Host.WORKSPACE,
+        route="api/chat/runtime",
+        demands=CHAT_USER,
+        method="POST",
+        body={"message": ""},
+        success=(400,),  # an empty message: nobody answers here
+    ),
+    Row(
+        host=Host.WORKSPACE,
+        route="api/chat/runtime/stream",
+        demands=CHAT_USER,
+        method="POST",
+        body={"message": ""},
+        success=(400,),
+    ),
     _api(
         "turns/<uuid:turn_id>/cancel",
         path="/api/v1/turns/{turn}/cancel",
@@ -231,3 +281,25 @@ _WORKSPACE = (
 ROWS = (*_both_hosts(), *_PLATFORM, *_WORKSPACE)
 
 SOCKETS = (SocketRow(route="ws/chat/", demands=CHAT_USER),)
+
+_ASK = {"model": "echo/plain", "messages": [{"role": "user", "content": "hello"}]}
+
+DOOR_ROWS = (
+    DoorRow(route="chat/completions", demands=CHAT_USER, method="POST", body=_ASK),
+    DoorRow(
+        route="responses",
+        demands=CHAT_USER,
+        method="POST",
+        body={"model": "echo/plain", "input": "hello"},
+    ),
+    # No worker answers here: who is let through is told that there is no such model.
+    DoorRow(
+        route="embeddings",
+        demands=CHAT_USER,
+        method="POST",
+        body={"model": "no/such", "input": "x"},
+        success=(404,),
+    ),
+    DoorRow(route="models", demands=CHAT_USER),
+    DoorRow(route="models/*", demands=CHAT_USER, path="models/echo/plain"),
+)

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.test import Client
 
+from apps.accounts import services as accounts
 from apps.accounts.permissions import CHAT_USER
 from apps.conversations import hub, services as conversations
 from apps.core import scope
@@ -70,14 +71,19 @@ def scene(committed: World, people: People, actor_in: ActorIn) -> Scene:
     turn = send(actor=ann, tenant=committed.acme)
     with scope.tenant_scope(committed.acme), scope.actor_scope(ann):
         idle = conversations.start_conversation(actor=ann, permission=CHAT_USER)
+        key = accounts.create_api_key(actor=ann, name="matrix").key
+        ended = send(actor=ann, tenant=committed.acme).turn_id
+        hub.stop_turn(actor=ann, turn_id=ended)
         answer_id = hub.open_turn(actor=ann, turn_id=turn.turn_id).answer_id
     names = {
         "idle": idle.id,
         "conversation": turn.conversation_id,
         "turn": turn.turn_id,
+        "ended": ended,
         "message": turn.message_id,
         "answer": answer_id,
         "acme": committed.acme.id,
+        "key": key.id,
     }
     return Scene(world=committed, names=names)
 

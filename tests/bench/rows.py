@@ -24,12 +24,15 @@ class Budget:
     at_most: float | None = None
     at_least: float | None = None
     ratio_at_most: float | None = None
+    ratio_at_least: float | None = None
 
     def allows(self, value: float, ratio: float | None) -> bool:
         """Say whether the figure keeps to every limit."""
         if self.at_most is not None and value > self.at_most:
             return False
         if self.at_least is not None and value < self.at_least:
+            return False
+        if self.ratio_at_least is not None and (ratio is None or ratio < self.ratio_at_least):
             return False
         return self.ratio_at_most is None or (ratio is not None and ratio <= self.ratio_at_most)
 
@@ -39,6 +42,7 @@ class Budget:
             f"≤ {self.at_most:g}" if self.at_most is not None else "",
             f"≥ {self.at_least:g}" if self.at_least is not None else "",
             f"≤ {self.ratio_at_most:g} ×" if self.ratio_at_most is not None else "",
+            f"≥ {self.ratio_at_least:g} ×" if self.ratio_at_least is not None else "",
         ]
         return ", ".join(limit for limit in limits if limit)
 

@@ -11,6 +11,8 @@ The model's name says how it behaves (`BEHAVIOURS`); a number at its end sets th
 | `no-usage` | never reports usage |
 | `reasoning` | thinks first |
 | `tools` | asks for a tool, its arguments in pieces |
+| `agent` | asks at once for the tools in the question's lines `call NAME {json}`, then answers |
+| `agent-once` | the same, but 500 from the second request on |
 | `rate-limited` | 429, `Retry-After: 0` |
 | `rate-limited-long` | 429, `Retry-After: 60` |
 | `broken` | 500 |
@@ -49,15 +51,23 @@ SECRET = "stub-internal-detail"  # stands in every error body; must never reach 
 SLOW_S = 0.05
 _ROLES = {"system", "developer", "user", "assistant", "tool"}
 _KNOWN = {
+    "frequency_penalty",
     "max_completion_tokens",
     "max_tokens",
     "messages",
     "model",
+    "presence_penalty",
+    "response_format",
+    "seed",
+    "stop",
     "stream",
     "stream_options",
     "temperature",
+    "tool_choice",
     "tools",
+    "top_p",
 }
+_CALL = re.compile(r"call (?P<name>[\w-]+) (?P<arguments>.*)")
 
 
 def _error(status: int, code: str, *, headers: dict[str, str] | None = None) -> web.Response:
@@ -78,6 +88,38 @@ REFUSALS: dict[str, Callable[[], web.Response]] = {
 }
 
 
+def _has_content(message: Body) -> bool:
+    content = message.get("content")
+    if isinstance(content, list) and message["role"] == "user":
+        kinds = {"text": "text", "image_url": "image_url"}
+        return bool(content) and all(kinds.get(part.get("type"), "") in part for part in content)
+    return isinstance(content, str) or (content is None and bool(message.get("tool_calls")))
+
+
+def _unanswered_calls(messages: list[Body]) -> bool:
+    """Say whether a call has no answer right behind it, or an answer no call before it."""
+    waiting: set[str] = set()
+    for message in messages:
+        if message["role"] == "tool":
+            if message.get("tool_call_id") not in waiting:
+                return True
+            waiting.discard(message["tool_call_id"])
+            continue
+        if waiting:
+            return True
+        for call in message.get("tool_calls") or ():
+            json.loads(call["function"]["arguments"])
+            waiting.add(call["id"])
+    return bool(waiting)
+
+
+def _text_of(message: Body) -> str:
+    content = message.get("content") or ""
+    if isinstance(content, str):
+        return content
+    return " ".join(part.get("text", "") for part in content)
+
+
 def problem_of(body: object) -> str:
     """Return what is wrong with a request body; empty when it is in order."""
     if not isinstance(body, dict):
@@ -86,13 +128,16 @@ def problem_of(body: object) -> str:
     if not isinstance(messages, list) or not messages:
         return "messages is missing"
     for message in messages:
-        if message.get("role") not in _ROLES or not isinstance(message.get("content"), str):
+        if message.get("role") not in _ROLES or not _has_content(message):
             return "a message has no known role or no text"
+    if _unanswered_calls(messages):
+        return "tool calls and tool messages do not fit"
     tokens = body.get("max_tokens", body.get("max_completion_tokens", 1))
     options = body.get("stream_options")
     checks = {
         "unknown field": set(body) <= _KNOWN,
         "model is missing": isinstance(body.get("model"), str),
+        "tool_choice without tools": not body.get("tool_choice") or bool(body.get("tools")),
         "stream_options without stream": options is None or body.get("stream") is True,
         "max_tokens is not a positive number": isinstance(tokens, int) and tokens > 0,
         "temperature is out of range": 0 <= body.get("temperature", 0) <= 2,
@@ -108,10 +153,12 @@ class _Answer:
     """The chunks of one answer."""
 
     def __init__(self, body: Body, words: int) -> None:
-        self.count = min(words, body.get("max_tokens") or body.get("max_completion_tokens") or 10)
+        limit = body.get("max_tokens") or body.get("max_completion_tokens") or words
+        self.count = min(words, limit)
         self._model = body["model"]
         self._whole = self.count == words
-        self._prompt_tokens = sum(len(each["content"].split()) for each in body["messages"])
+        self._prompt_tokens = sum(len(_text_of(each).split()) for each in body["messages"])
+        self.messages: list[Body] = body["messages"]
 
     def chunk(self, delta: Body, finish: str | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
@@ -197,6 +244,8 @@ class Upstream:
         )
         if behaviour.startswith("first-"):
             behaviour = behaviour.removeprefix("first-") if self.calls[model] == 1 else "plain"
+        if behaviour == "agent-once":
+            behaviour = "agent" if self.calls[model] == 1 else "broken"
         if behaviour in REFUSALS:
             return REFUSALS[behaviour]()
         if behaviour == "hang":
@@ -232,9 +281,13 @@ class Upstream:
         if behaviour == "reasoning":
             for thought in ("Let ", "me ", "think."):
                 await write(answer.chunk({"reasoning_content": thought}))
-        if behaviour == "tools":
-            await self._write_tool(write, answer)
+        if behaviour in {"tools", "agent"}:
+            asking = self._write_tool if behaviour == "tools" else self._act
+            await asking(write, answer)
             return True
+        return await self._write_words(write, answer, behaviour)
+
+    async def _write_words(self, write: _Write, answer: _Answer, behaviour: str) -> bool:
         for number in range(1, answer.count + 1):
             if number == 3 and behaviour in _MIDWAY:
                 return await self._go_wrong(write, behaviour)
@@ -282,6 +335,28 @@ class Upstream:
         await write(answer.usage())
         await write(b"data: [DONE]\n\n")
 
+    async def _act(self, write: _Write, answer: _Answer) -> None:
+        asked = max(i for i, m in enumerate(answer.messages) if m["role"] == "user")
+        question, after = answer.messages[asked], answer.messages[asked + 1 :]
+        results = [each["content"] for each in after if each["role"] == "tool"]
+        calls = [] if results else _CALL.findall(_text_of(question))
+        for index, (name, _) in enumerate(calls):
+            start = {"index": index, "id": f"call_{index}", "type": "function"}
+            function = {"name": name, "arguments": ""}
+            await write(answer.chunk({"tool_calls": [{**start, "function": function}]}))
+        longest = max((len(arguments) for _, arguments in calls), default=0)
+        for place in range(0, longest, 5):
+            pieces = [
+                {"index": index, "function": {"arguments": arguments[place : place + 5]}}
+                for index, (_, arguments) in enumerate(calls)
+            ]
+            await write(answer.chunk({"tool_calls": pieces}))
+        if not calls:
+            await write(answer.chunk({"content": f"They said: {' | '.join(results)}"}))
+        await write(answer.finish("tool_calls" if calls else "stop"))
+        await write(answer.usage())
+        await write(b"data: [DONE]\n\n")
+
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._closing.wait(), seconds)
@@ -289,7 +364,7 @@ class Upstream:
 
 _MIDWAY = {"cut", "hang-midway", "garbage", "error-event", "huge"}
 BEHAVIOURS = frozenset(
-    {"plain", "slow", "no-usage", "reasoning", "tools", "hang", "slow-end", "cut-early"}
+    {"plain", "slow", "no-usage", "reasoning", "tools", "agent", "hang", "slow-end", "cut-early"}
     | {"cut-late", "no-finish"}
     | _MIDWAY
     | set(REFUSALS)

@@ -26,3 +26,22 @@ class WorkspaceSessionScheme(
             "description": "Set by logging in on the workspace's host. Writing requests also send "
             "the CSRF cookie's value in the header `X-CSRFToken`.",
         }
+
+
+class WorkspaceApiKeyScheme(
+    OpenApiAuthenticationExtension  # type: ignore[no-untyped-call]  # registers by subclassing
+):
+    """An API key in the `Authorization` header."""
+
+    target_class = "apps.accounts.authentication.api_keys.WorkspaceApiKey"
+    name = "api_key"
+
+    @override
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
+        """Describe the header."""
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A key made under Settings, API keys, of this workspace: "
+            "`Authorization: Bearer karen_…`.",
+        }

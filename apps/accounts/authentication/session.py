@@ -5,6 +5,7 @@ from rest_framework.authentication import SessionAuthentication
 from rest_framework.request import Request
 from typing_extensions import override
 
+from apps.accounts.authentication.api_keys import presented_key
 from apps.accounts.models.users import User
 
 
@@ -18,6 +19,8 @@ class WorkspaceSession(SessionAuthentication):
         Raises:
             PermissionDenied: The CSRF token is missing or wrong.
         """
+        if presented_key(request._request) is not None:
+            return None  # the actor is the key's owner; nobody signed in
         actor = getattr(request._request, "actor", None)
         user = getattr(request._request, "user", None)
         if actor is None or not isinstance(user, User):

@@ -40,10 +40,11 @@ def parsed(serializer: Serializer[object], contract: type[_Contract], **more: An
     try:
         return contract.model_validate({**serializer.validated_data, **more})
     except ValidationError as error:
-        raise InvalidInput(fields=_problems(error)) from error
+        raise InvalidInput(fields=problems_of(error)) from error
 
 
-def _problems(error: ValidationError) -> dict[str, list[str]]:
+def problems_of(error: ValidationError) -> dict[str, list[str]]:
+    """Return what does not fit, by the path of the field."""
     problems: dict[str, list[str]] = {}
     for item in error.errors(include_url=False, include_input=False):
         problems.setdefault(".".join(map(str, item["loc"])), []).append(item["msg"])

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.conversations.api import views
+from apps.conversations.api import streaming, views
 
 urlpatterns = [
     path("conversations", views.ConversationsView.as_view(), name="conversations"),
@@ -28,5 +28,6 @@ urlpatterns = [
     path("turns", views.TurnsView.as_view(), name="turns"),
     path("turns/<uuid:turn_id>", views.TurnView.as_view(), name="turn"),
     path("turns/<uuid:turn_id>/cancel", views.CancelTurnView.as_view(), name="turn-cancel"),
+    path("turns/<uuid:turn_id>/events", streaming.turn_events, name="turn-events"),
     path("models", views.ModelsView.as_view(), name="models"),
 ]

@@ -11,10 +11,12 @@ from apps.conversations.contracts import (
 )
 from apps.conversations.domain.states import ACTIVE
 from apps.conversations.errors import IdempotencyConflict, MessageNotFound, TurnInProgress
+from apps.conversations.limits import demand_room
 from apps.conversations.models.conversations import Conversation
 from apps.conversations.models.messages import Message
 from apps.conversations.models.turns import Turn
-from apps.conversations.selectors import access_message
+from apps.conversations.permissions import CHAT
+from apps.conversations.selectors import access_message, require_owner
 from apps.conversations.services.changes import Change, announce, lock_conversation
 from apps.conversations.services.turns import queue_turn
 from apps.core.errors import InvalidInput
@@ -145,6 +147,7 @@ def _queue(
     model: str | None,
     continues: Message | None = None,
 ) -> TurnAccepted:
+    demand_room(require_owner(actor, CHAT), turns=1)
     chosen = providers.choose_route(model=model).model
     answer = Message.objects.create(
         conversation=conversation,

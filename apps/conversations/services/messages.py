@@ -25,6 +25,7 @@ from apps.conversations.errors import (
     QueueFull,
     TurnInProgress,
 )
+from apps.conversations.limits import demand_room, limits_here
 from apps.conversations.models.conversations import Conversation
 from apps.conversations.models.messages import Message
 from apps.conversations.models.turns import Turn
@@ -54,6 +55,7 @@ def send_message(*, actor: Actor, message: NewMessage, permission: str) -> TurnA
         IdempotencyConflict: The id was used for another message.
         TurnInProgress: An answer is being written and `delivery` is `reject`.
         QueueFull: Too many messages wait already.
+        TooManyTurns: Too many answers are being written for the person or the workspace.
         ModelNotFound: A wanted model is not configured.
         NoModelAvailable: None is.
     """
@@ -78,6 +80,7 @@ def _send_once(*, actor: Actor, wanted: NewMessage, permission: str) -> TurnAcce
         if sent is not None:
             return _sent_before(conversation, sent, digest)
     models = _models(wanted, conversation)
+    demand_room(require_owner(actor, permission), turns=len(models))
     place = _place(wanted, conversation, is_new=is_new)
     question = Message(
         conversation=conversation,
@@ -134,7 +137,7 @@ def _check_text(message: NewMessage) -> None:
         raise MessageEmpty
     if "\x00" in text:
         raise InvalidInput(fields={"text": ["The character NUL cannot be stored: remove it."]})
-    limit = settings.CHAT_MESSAGE_MAX_CHARACTERS
+    limit = limits_here().message_characters
     if len(text) > limit:
         raise MessageTooLong(limit=limit, length=len(text))
 

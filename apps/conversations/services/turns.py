@@ -12,15 +12,10 @@ from django.db.models import F
 
 from apps.audit import services as audit
 from apps.conversations.contracts import (
-    CancelledEvent,
     ClaimedTurn,
-    DoneEvent,
-    ErrorEvent,
-    InterruptedEvent,
     Mode,
     RetryingEvent,
     TextPart,
-    TurnEvent,
     TurnKind,
     TurnOutcome,
     TurnSettings,
@@ -37,13 +32,17 @@ from apps.conversations.errors import AttemptsExhausted
 from apps.conversations.models.conversations import Conversation
 from apps.conversations.models.messages import Message
 from apps.conversations.models.turns import Turn
-from apps.conversations.selectors import access_turn, branch_messages, turn_view
+from apps.conversations.selectors import (
+    access_turn,
+    branch_messages,
+    terminal_event,
+    turn_view,
+)
 from apps.conversations.services.changes import Change, announce, lock_conversation
 from apps.conversations.stream import append_event, has_terminal_event, request_cancel
 from apps.core import scope
 from apps.core.clock import now
 from apps.core.envelope import error_body
-from apps.core.errors import InternalError
 from apps.core.logging import get_logger
 from apps.core.scope import Actor
 from apps.jobs import services as jobs
@@ -241,28 +240,7 @@ def announce_end(turn: Turn) -> bool:
     Returns:
         Whether the log has it now; false while Redis is away.
     """
-    return has_terminal_event(turn.pk) or append_event(turn.pk, _terminal_event(turn))
-
-
-def _terminal_event(turn: Turn) -> TurnEvent:
-    attempt, answer_id = turn.attempt, turn.answer_id
-    match TurnState(turn.state):
-        case TurnState.COMPLETED:
-            return DoneEvent(
-                attempt=attempt, message_id=answer_id, finish_reason=turn.finish_reason
-            )
-        case TurnState.CANCELLED:
-            return CancelledEvent(attempt=attempt, message_id=answer_id)
-        case TurnState.INTERRUPTED:
-            return InterruptedEvent(attempt=attempt, message_id=answer_id)
-        case TurnState.FAILED:
-            return ErrorEvent(
-                attempt=attempt,
-                message_id=answer_id,
-                error=turn.error or error_body(InternalError()),
-            )
-        case TurnState.QUEUED | TurnState.RUNNING | TurnState.RETRYING:
-            raise ValueError(f"turn {turn.pk} has not ended")
+    return has_terminal_event(turn.pk) or append_event(turn.pk, terminal_event(turn))
 
 
 def recover_turn(turn_id: UUID) -> None:

@@ -8,6 +8,7 @@ objects costs three times what all of Django does (decisions, section 6).
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from importlib import import_module
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
@@ -19,7 +20,12 @@ from django.conf import settings
 
 from apps.core import clock
 from apps.core.errors import KarenError, ProgrammingFault
-from apps.core.http import DestinationRefused, ResponseTooLarge, safe_async_client
+from apps.core.http import (
+    DestinationRefused,
+    ResponseTooLarge,
+    default_ssl_context,
+    safe_async_client,
+)
 from apps.providers.adapters.openai_wire import AnswerParts, arguments_of
 from apps.providers.contracts import ModelRequest, ProviderEvent
 from apps.providers.domain.backoff import retry_after_s
@@ -38,6 +44,8 @@ TIMEOUT = httpx2.Timeout(connect=5.0, read=120.0, write=30.0, pool=5.0)
 TOTAL_TIMEOUT_S = 600.0
 GRACE_S = 5.0  # for usage and the end of the body after the finish reason
 MAX_BYTES = 64 * 1024 * 1024
+# One process streams many answers at once; each holds its connection for as long as it lasts.
+LIMITS = httpx2.Limits(max_connections=1000, max_keepalive_connections=200, keepalive_expiry=30.0)
 
 _CONTEXT_CODES = frozenset({"context_length_exceeded", "string_above_max_length"})
 _OPERATOR_STATUS = {
@@ -102,6 +110,9 @@ _TRANSLATED = (
 )
 
 
+_FAILURES = (*_TRANSLATED, KarenError)
+
+
 class OpenAICompatibleAdapter:
     """Streams chat completions from the endpoint in `OPENAI_BASE_URL`."""
 
@@ -117,12 +128,26 @@ class OpenAICompatibleAdapter:
         """Yield the answer's events; closing drops the connection, which stops the model.
 
         Raises:
+            KarenError: As `stream_batches`.
+        """
+        async with aclosing(self.stream_batches(request)) as batches:
+            async for batch in batches:
+                for event in batch:
+                    yield event
+
+    async def stream_batches(
+        self, request: ModelRequest
+    ) -> AsyncGenerator[list[ProviderEvent], None]:
+        """Yield together what the endpoint sent together; closing drops the connection.
+
+        Raises:
             ProviderUnavailable: Not reachable, overloaded, rate limited (or `ProviderTimeout`).
             ProviderInterrupted: Cut, garbled, or ended without a finish reason.
             ProviderRejected: The request is refused (or `ContextTooLong`).
             ConfigurationError: Key, address or model are wrong.
         """
         parts = AnswerParts()
+        batch: list[ProviderEvent] = []
         try:
             manager = self._client().chat.completions.with_streaming_response.create(
                 **arguments_of(request)
@@ -131,14 +156,19 @@ class OpenAICompatibleAdapter:
                 splitter = SseSplitter()
                 while (chunk := await self._next(chunks, parts)) is not None:
                     for data in splitter.feed(chunk):
-                        for event in parts.events(data):
-                            yield event
-        except _TRANSLATED as error:
+                        batch += parts.events(data)
+                    if batch:
+                        yield batch
+                        batch = []
+        except _FAILURES as error:
+            if batch:
+                yield batch  # what came before the failure in the same read
             # Whatever breaks after the finish reason does not make the answer incomplete.
             if not parts.finished:
+                if isinstance(error, KarenError):
+                    raise
                 raise translate(error) from error
-        for event in parts.end():
-            yield event
+        yield parts.end()
 
     async def _next(self, chunks: AsyncGenerator[bytes, None], parts: AnswerParts) -> bytes | None:
         if not parts.finished:
@@ -161,6 +191,15 @@ class OpenAICompatibleAdapter:
         """Close the running event loop's connections."""
         for client in self._clients.pop(asyncio.get_running_loop(), {}).values():
             await client.close()
+
+
+def warm() -> None:
+    """Load what the first request would wait for: the SDK's resources, the trusted certificates.
+
+    The SDK imports its resources when they are first named, which takes half a second.
+    """
+    import_module("openai.resources.chat.completions")
+    default_ssl_context()
 
 
 def _is_loopback(host: str) -> bool:
@@ -188,5 +227,6 @@ def _new_client(base_url: str, api_key: str, *, timeout: httpx2.Timeout) -> open
             timeout=timeout,
             total_timeout_s=TOTAL_TIMEOUT_S,
             max_bytes=MAX_BYTES,
+            limits=LIMITS,
         ),
     )

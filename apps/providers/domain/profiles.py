@@ -14,25 +14,39 @@ class Profile:
         context_tokens: Most tokens of prompt and answer together.
         supports_tools: It may be given tools.
         reasoning: It thinks before it answers and takes no temperature.
+        vision: It sees images.
+        shows_reasoning: It sends what it thinks beside the answer.
     """
 
     context_tokens: int = 32_768
     supports_tools: bool = True
     reasoning: bool = False
+    vision: bool = False
+    shows_reasoning: bool = False
 
 
 DEFAULT = Profile()
 
 # Longest prefix wins.
 _PROFILES: dict[str, Profile] = {
-    "gpt-4o": Profile(context_tokens=128_000),
-    "gpt-4.1": Profile(context_tokens=1_047_576),
-    "gpt-4-turbo": Profile(context_tokens=128_000),
+    "gpt-4o": Profile(context_tokens=128_000, vision=True),
+    "gpt-4.1": Profile(context_tokens=1_047_576, vision=True),
+    "gpt-4-turbo": Profile(context_tokens=128_000, vision=True),
     "gpt-3.5-turbo": Profile(context_tokens=16_385),
-    "gpt-5": Profile(context_tokens=400_000, reasoning=True),
-    "o1": Profile(context_tokens=200_000, reasoning=True),
-    "o3": Profile(context_tokens=200_000, reasoning=True),
-    "o4": Profile(context_tokens=200_000, reasoning=True),
+    "gpt-5": Profile(context_tokens=400_000, reasoning=True, vision=True),
+    "o1": Profile(context_tokens=200_000, reasoning=True, vision=True),
+    "o3": Profile(context_tokens=200_000, reasoning=True, vision=True),
+    "o3-mini": Profile(context_tokens=200_000, reasoning=True),
+    "o4": Profile(context_tokens=200_000, reasoning=True, vision=True),
+    "deepseek-r1": Profile(context_tokens=65_536, shows_reasoning=True),
+    "deepseek-reasoner": Profile(context_tokens=65_536, shows_reasoning=True),
+    "qwq": Profile(shows_reasoning=True),
+    "gemma-3": Profile(context_tokens=131_072, vision=True),
+    "llava": Profile(context_tokens=4_096, supports_tools=False, vision=True),
+    "pixtral": Profile(context_tokens=131_072, vision=True),
+    "qwen2-vl": Profile(vision=True),
+    "qwen2.5-vl": Profile(vision=True),
+    "qwen3-vl": Profile(context_tokens=262_144, vision=True),
 }
 
 

@@ -9,7 +9,9 @@ order; every other line is text, echoed word by word:
 | `!wait 2` | wait once, now |
 | `!tokens 200` | emit this many numbered words (`word1 word2 …`; at most 100,000) |
 | `!think Hmm…` | emit the rest of the line as reasoning |
-| `!tool name {"a": 1}` | ask for a tool |
+| `!tool name {"a": 1}` | ask for a tool; several lines ask for several at once |
+| `!then` | what follows is said after the results of the tools above have come |
+| `!see` | name the images of the message |
 | `!error unavailable` | fail: `unavailable`, `timeout`, `rejected`, `context`, `misconfigured` |
 | `!cut` | end the stream without saying that it is finished |
 | `!finish length` | finish for this reason: `stop`, `length`, `content_filter` |
@@ -83,6 +85,16 @@ class AskTool:
 
 
 @dataclass(frozen=True, slots=True)
+class Then:
+    """The next round begins here: after the results of the tools before."""
+
+
+@dataclass(frozen=True, slots=True)
+class See:
+    """Name the images of the message."""
+
+
+@dataclass(frozen=True, slots=True)
 class Fail:
     """Raise the error of this kind."""
 
@@ -101,7 +113,12 @@ class Finish:
     reason: str
 
 
-Step: TypeAlias = Delay | Wait | Words | Numbered | Think | AskTool | Fail | Cut | Finish
+Step: TypeAlias = (
+    Delay | Wait | Words | Numbered | Think | AskTool | Then | See | Fail | Cut | Finish
+)
+
+
+_BARE: dict[str, Step] = {"cut": Cut(), "then": Then(), "see": See()}
 
 
 def _number(text: str, most: float) -> float | None:
@@ -133,8 +150,8 @@ def _direction(line: str) -> Step | None:
         step = AskTool(match["name"], match["arguments"] or "{}")
     elif verb == "error" and rest in set(Failure):
         step = Fail(Failure(rest))
-    elif verb == "cut" and not rest:
-        step = Cut()
+    elif verb in _BARE and not rest:
+        step = _BARE[verb]
     elif verb == "finish" and rest in {"stop", "length", "content_filter"}:
         step = Finish(rest)
     return step
@@ -166,3 +183,14 @@ def parse_script(text: str) -> tuple[Step, ...]:
             steps.append(step)
     flush()
     return tuple(steps)
+
+
+def rounds_of(steps: tuple[Step, ...]) -> tuple[tuple[Step, ...], ...]:
+    """Return the steps between `Then`s; at least one round."""
+    rounds: list[list[Step]] = [[]]
+    for step in steps:
+        if isinstance(step, Then):
+            rounds.append([])
+        else:
+            rounds[-1].append(step)
+    return tuple(tuple(each) for each in rounds)

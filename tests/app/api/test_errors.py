@@ -14,6 +14,7 @@ from rest_framework import exceptions as drf
 from rest_framework.request import Request
 
 from apps.api.exceptions import render_error, translate
+from apps.api.openai.failures import error_document, status_of
 from apps.conversations.consumers import ChatConsumer
 from apps.core import errors, scope
 from apps.core.errors import KarenError, registered_errors
@@ -31,6 +32,8 @@ _ARGUMENTS: dict[str, object] = {
     "retry_after_s": 2.0,
     "problem": "reserved",
     "model": "no/such",
+    "param": "n",
+    "text": "It must be 1.",
 }
 
 
@@ -82,6 +85,18 @@ async def test_every_code_reads_the_same_over_rest_and_websocket(code: str) -> N
     assert rest["retryable"] is cls.retryable
     assert rest["correlation_id"] == "correlation-1"
     assert set(rest.get("details", {})) <= set(cls.public_fields)
+
+
+@pytest.mark.parametrize("code", sorted(registered_errors()))
+def test_every_code_has_openais_shape_too(code: str) -> None:
+    error = _example(registered_errors()[code])
+    document = error_document(error)
+
+    assert set(document) == {"error"}
+    assert set(document["error"]) == {"message", "type", "param", "code"}
+    assert document["error"]["message"] == error.message()
+    assert document["error"]["code"]
+    assert (status_of(error) >= 500) is (document["error"]["type"] == "server_error")
 
 
 @pytest.mark.parametrize(

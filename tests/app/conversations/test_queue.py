@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import connections
 
 from apps.conversations import orchestrator, services
-from apps.conversations.contracts import Delivery, TurnOutcome, TurnState
+from apps.conversations.contracts import ClaimedTurn, Delivery, TurnOutcome, TurnState
 from apps.conversations.errors import QueueFull, TurnInProgress
 from apps.conversations.models.messages import Message
 from apps.conversations.models.turns import Turn
@@ -161,7 +161,7 @@ def test_no_message_is_left_waiting_when_it_comes_as_the_answer_ends(
             claimed = turns.claim_turn(turn_id=first.turn_id, owner="w", lease_ttl_s=9)
         assert claimed is not None
 
-        def finish(claimed: turns.ClaimedTurn = claimed) -> None:
+        def finish(claimed: ClaimedTurn = claimed) -> None:
             try:
                 with scope.tenant_scope(committed.acme):
                     turns.finish_turn(

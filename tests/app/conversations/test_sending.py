@@ -23,7 +23,7 @@ from apps.conversations.models.messages import Message
 from apps.conversations.models.turns import Turn
 from apps.conversations.permissions import CHAT
 from apps.core import scope
-from apps.core.errors import PermissionDenied, RateLimited
+from apps.core.errors import PermissionDenied
 from apps.core.ids import new_id
 from apps.core.scope import Actor, TenantRef
 from apps.jobs.models import OutboxEntry
@@ -148,11 +148,3 @@ def test_a_missing_and_a_foreign_conversation_look_the_same(
             )
     with scope.tenant_scope(committed.acme), pytest.raises(TurnNotFound):
         selectors.access_turn(actor=bea, turn_id=accepted.turn_id, permission=CHAT)
-
-
-def test_too_many_messages_are_refused_with_the_time_to_wait(committed: World, ann: Actor) -> None:
-    with pytest.raises(RateLimited) as refused:
-        for _number in range(settings.CHAT_MESSAGES_PER_MINUTE + 1):
-            send(actor=ann, tenant=committed.acme)
-
-    assert 0 < refused.value.retry_after_s <= 60

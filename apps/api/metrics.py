@@ -1,0 +1,9 @@
+"""What the API as a whole counts. Labels are bounded: routes and outcomes."""
+
+from prometheus_client import Counter
+
+openai_requests_total = Counter(
+    "karen_openai_requests_total",
+    "Requests to the OpenAI-compatible API by route and outcome (ok, gone, or an error code).",
+    ["route", "outcome"],
+)

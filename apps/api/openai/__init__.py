@@ -1,0 +1,1 @@
+"""The OpenAI-compatible API: `/v1/…` on every workspace's host (docs/openai-api.md)."""

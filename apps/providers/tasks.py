@@ -1,0 +1,33 @@
+"""Background work of the gateway: models that live in the inference worker."""
+
+from uuid import UUID
+
+from apps.core.concurrency import run_async
+from apps.jobs.task import remaining_s, tenant_task
+from apps.providers import pipe
+
+_RESERVE_S = 5.0  # for saying that time is up
+
+
+@tenant_task(
+    name=pipe.ANSWER_TASK,
+    queue="gpu.inference",
+    deadline_s=600,
+    expires_s=60,
+    idempotency="the question is taken once",
+)
+def answer_call(*, call_id: str) -> None:
+    """Answer somebody who waits, with a model of this process."""
+    run_async(pipe.answer_call(UUID(call_id), within_s=remaining_s() - _RESERVE_S))
+
+
+@tenant_task(
+    name=pipe.EMBED_TASK,
+    queue="gpu.embedding",
+    deadline_s=120,
+    expires_s=60,
+    idempotency="the question is taken once",
+)
+def embed_call(*, call_id: str) -> None:
+    """Make vectors for somebody who waits."""
+    run_async(pipe.answer_call(UUID(call_id), within_s=remaining_s() - _RESERVE_S))
