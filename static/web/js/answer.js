@@ -13,14 +13,6 @@ const STATUS = {
   failed: "No answer this time.",
 };
 const CUT_BY_LENGTH = "The answer reached the length limit.";
-const ADVICE = {
-  provider_unavailable: "The model’s provider does not answer. Try again in a moment, or choose another model.",
-  provider_timeout: "The model took too long. Try again, or choose another model.",
-  provider_rejected: "The provider refused this request. Say it differently, or choose another model.",
-  context_too_long: "The conversation is too long for this model. Choose one with more room, or start a new chat.",
-  rate_limited: "That was too much at once. Wait a moment and try again.",
-  attempts_exhausted: "It was tried several times. Try again later; if it stays so, tell whoever runs Karen the reference.",
-};
 const LEVELS = {
   2: ["Another model", "The model that was asked for did not answer, so another one did."],
   3: ["Local model only", "No provider could be reached: a model on this machine answered."],
@@ -64,7 +56,7 @@ export class AnswerView {
     this.markdown = new MarkdownView(part("body"));
     this.calls = new CallsView(part("calls"));
     this.parts = Object.fromEntries(
-      ["reasoning", "thoughts", "waiting", "status-line", "reference", "actions", "model", "level", "pager", "pager-text", "pinned", "choose"]
+      ["reasoning", "thoughts", "waiting", "status-line", "reference", "actions", "model", "level", "pager", "pager-text", "pinned", "choose", "column-head"]
         .map((name) => [name, part(name)]),
     );
     this.buttons = Object.fromEntries(
@@ -110,6 +102,7 @@ export class AnswerView {
     if (parts.thoughts.textContent !== state.reasoning) parts.thoughts.textContent = state.reasoning ?? "";
     parts.waiting.hidden = !state.arriving || state.text !== "";
     parts.model.textContent = world.labelOf(state.model || message.model);
+    parts["column-head"].textContent = parts.model.textContent;
     this.#showLevel(state);
     this.#showStatus(state);
     parts.actions.hidden = state.arriving;
@@ -159,7 +152,7 @@ export class AnswerView {
     let text = STATUS[state.status] ?? "";
     if (state.status === "queued" && !state.arriving) text = "";
     if (state.status === "retrying") text = `The worker restarted. Continuing (attempt ${state.attempt + 1})…`;
-    if (state.status === "failed") text = failure(state.error);
+    if (state.status === "failed") text = state.error?.message ?? STATUS.failed;
     if (state.status === "complete" && state.finishReason === "length") text = CUT_BY_LENGTH;
     if (state.status === "complete" && state.text === "" && !state.tools?.length) text = "The model returned nothing.";
     line.textContent = text;
@@ -169,10 +162,4 @@ export class AnswerView {
     reference.hidden = !id;
     reference.textContent = id ? `Reference ${id}` : "";
   }
-}
-
-function failure(error) {
-  if (!error) return STATUS.failed;
-  const advice = ADVICE[error.type];
-  return advice && advice !== error.message ? `${error.message} ${advice}` : error.message;
 }

@@ -148,6 +148,7 @@ class ChatPage {
   async go(id, { push = true, load = true, messageId = null, words = "", temporary = false } = {}) {
     const same = id !== null && id === this.open.id;
     const hash = messageId ? `#m-${messageId}` : "";
+    if (!same) this.#forgetTemporary();
     if (push) history.pushState(null, "", id ? `/chat/${id}/${hash}` : "/chat/");
     this.#closeDrawer();
     this.messageId = messageId;
@@ -169,6 +170,13 @@ class ChatPage {
       this.models.prefer(this.open.conversation?.model);
     }
     if (id === this.open.id && messageId && load) await this.#jump(messageId, words);
+  }
+
+  /** A temporary conversation ends when its reader leaves it. */
+  #forgetTemporary() {
+    const { conversation } = this.open;
+    if (!conversation?.temporary || conversation.owner_id !== this.session.me?.id) return;
+    api.deleteConversation(conversation.id).catch(() => null); // the server forgets it by itself later
   }
 
   #openLater(id) {

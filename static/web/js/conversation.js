@@ -286,6 +286,7 @@ export class OpenConversation extends EventTarget {
     if (entry.conversationId !== this.id) return;
     if (type === "accepted" && entry.type === "message") {
       const { frame } = detail;
+      entry.storedAs = frame.message_id;
       this.#accepted.set(entry.ref, { entry, messageId: frame.message_id });
       if (this.id === null) this.#emit("adopt", frame);
       else this.#checkArrival(frame.message_id);

@@ -31,7 +31,7 @@ export class Organiser {
     const item = this.store.conversations.get(id) ?? {};
     const folders = this.#folders !== null;
     const items = [
-      { label: "Rename", icon: "pencil", run: () => this.sidebar.rename(id) },
+      { label: "Rename", icon: "pencil", run: () => this.#rename(id) },
       { label: item.pinned ? "Unpin" : "Pin", icon: "pin", run: () => this.change(id, { pinned: !item.pinned }) },
     ];
     if (folders) items.push({ label: "Move to folder…", icon: "folder", run: () => this.#folderChoice([id], anchor) });
@@ -49,6 +49,13 @@ export class Organiser {
       "line",
       { label: "Delete", icon: "trash", danger: true, run: () => this.remove([id]) },
     ];
+  }
+
+  /** In the list where that is to be seen, in a dialog elsewhere. */
+  async #rename(id) {
+    if (this.sidebar.rename(id)) return;
+    const title = await promptDialog({ title: "Rename", label: "Name", value: this.sidebar.titleOf(id) });
+    if (title) await this.change(id, { title });
   }
 
   /** Change options of a conversation; shown at once, taken back when the server refuses. */

@@ -59,6 +59,12 @@ export class QuestionView {
     }
   }
 
+  /** The server has it. */
+  arrived() {
+    this.root.classList.remove("is-pending", "is-refused");
+    this.parts.note.replaceChildren();
+  }
+
   #show(text, files) {
     const { parts } = this;
     if (parts.text.textContent !== text) parts.text.textContent = text;

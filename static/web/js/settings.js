@@ -38,7 +38,10 @@ export class SettingsPanel extends EventTarget {
     this.panel.hidden = !open;
     this.toggle.setAttribute("aria-expanded", String(open));
     document.body.classList.toggle("settings-open", open);
-    if (!open) return this.toggle.focus();
+    if (!open) {
+      this.body.replaceChildren();
+      return this.toggle.focus();
+    }
     this.#draw();
     return this.panel.querySelector("select, input, textarea, button")?.focus();
   }

@@ -292,10 +292,10 @@ export class Sidebar extends EventTarget {
     this.#draw();
   }
 
-  /** Edit a title where it stands. */
+  /** Edit a title where it stands. @returns whether it is to be seen */
   rename(id) {
     const row = this.#row(id);
-    if (!row) return;
+    if (!row?.checkVisibility({ visibilityProperty: true })) return false;
     const before = this.titleOf(id);
     const input = make("input", { className: "rename", value: before, maxLength: 200, ariaLabel: "New name" });
     row.replaceChildren(input);
@@ -316,6 +316,7 @@ export class Sidebar extends EventTarget {
       if (event.key === "Escape") finish(false);
     });
     input.addEventListener("blur", () => finish(true));
+    return true;
   }
 
   #listenToDrags() {

@@ -29,10 +29,6 @@ export class ThreadActions {
       copied(button, button.closest(".md-code").querySelector("code").textContent);
       return;
     }
-    if (action === "choose-tab") {
-      this.open.showBranch(button.dataset.choose);
-      return;
-    }
     const message = this.open.messages.get(button.closest("[data-message]")?.dataset.message);
     if (!message) return;
     const actions = {

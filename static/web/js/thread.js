@@ -11,7 +11,7 @@ const MORE_ROWS = 16;
 export class Thread {
   #views = new Map(); // row key → view with `root`
   #answers = new Map(); // turn id → AnswerView
-  #pending = new Map(); // outbox ref → QuestionView
+  #pending = new Map(); // outbox ref → {view, entry}
   #rows = [];
   #from = 0; // first row that is drawn
   #lastKey = null;
@@ -99,13 +99,13 @@ export class Thread {
     }
     for (const key of [...this.#views.keys()]) if (!seen.has(key)) this.#views.delete(key);
     if (pending) this.#updatePending(pending);
-    wanted.push(...[...this.#pending.values()].map(({ root }) => root));
+    wanted.push(...[...this.#pending.values()].map(({ view }) => view.root));
     reconcile(this.element, wanted);
     this.#markLast();
   }
 
   #viewOf(row) {
-    let view = this.#views.get(row.key);
+    let view = this.#views.get(row.key) ?? this.#arrived(row.key);
     if (!view) {
       view = { question: () => new QuestionView(), answer: () => new AnswerView(row.message), group: () => new GroupView() }[row.kind]();
       this.#views.set(row.key, view);
@@ -122,13 +122,26 @@ export class Thread {
     return view;
   }
 
+  /** A message that was on its way is stored now: its element stays where it is. */
+  #arrived(messageId) {
+    for (const [ref, { view, entry }] of this.#pending) {
+      if (entry.storedAs !== messageId) continue;
+      this.#pending.delete(ref);
+      view.arrived();
+      this.#views.set(messageId, view);
+      return view;
+    }
+    return null;
+  }
+
   #updatePending(pending) {
     const refs = new Set(pending.map(({ entry }) => entry.ref));
     for (const ref of [...this.#pending.keys()]) if (!refs.has(ref)) this.#pending.delete(ref);
     for (const each of pending) {
       const ref = each.entry.ref;
-      if (!this.#pending.has(ref)) this.#pending.set(ref, new QuestionView());
-      this.#pending.get(ref).updatePending(each.entry, each);
+      const view = this.#pending.get(ref)?.view ?? new QuestionView();
+      this.#pending.set(ref, { view, entry: each.entry });
+      view.updatePending(each.entry, each);
     }
   }
 
@@ -182,6 +195,7 @@ function reconcile(parent, wanted) {
 /** Answers of several models to one question, in columns; on a phone one at a time. */
 class GroupView {
   #views = new Map();
+  #looking = null; // what a phone shows; looking at an answer does not choose it
 
   constructor() {
     this.tabs = make("div", { className: "group-tabs", ariaLabel: "Answers side by side" });
@@ -189,6 +203,10 @@ class GroupView {
     this.columns = make("div", { className: "group-columns" });
     this.root = make("section", { className: "group", ariaLabel: "Answers side by side" }, this.tabs, this.columns);
     this.tabs.addEventListener("keydown", (event) => this.#arrow(event));
+    this.tabs.addEventListener("click", (event) => {
+      const tab = event.target.closest("[role=tab]");
+      if (tab) this.#lookAt(tab.dataset.choose);
+    });
   }
 
   get answers() {
@@ -197,6 +215,8 @@ class GroupView {
 
   update(row, world, version) {
     const chosen = row.message.id;
+    if (chosen !== this.chosen) this.#looking = chosen;
+    this.chosen = chosen;
     this.columns.style.setProperty("--columns", String(row.members.length));
     const roots = row.members.map((member) => {
       if (!this.#views.has(member.id)) this.#views.set(member.id, new AnswerView(member));
@@ -209,18 +229,25 @@ class GroupView {
     });
     reconcile(this.columns, roots);
     this.#showTabs(row, world);
+    this.#lookAt(this.#looking);
+  }
+
+  #lookAt(id) {
+    this.#looking = id;
+    for (const [each, { root }] of this.#views) root.classList.toggle("is-looked-at", each === id);
+    for (const tab of this.tabs.children) {
+      tab.setAttribute("aria-selected", String(tab.dataset.choose === id));
+      tab.tabIndex = tab.dataset.choose === id ? 0 : -1;
+    }
   }
 
   #showTabs(row, world) {
     const tabs = row.members.map((member) => {
       const known = [...this.tabs.children].find((tab) => tab.dataset.choose === member.id);
-      const tab = known ?? make("button", { type: "button", dataset: { choose: member.id, action: "choose-tab" } });
+      const tab = known ?? make("button", { type: "button", dataset: { choose: member.id } });
       const label = world.labelOf(member.model);
       if (tab.textContent !== label) tab.textContent = label;
-      const chosen = member.id === row.message.id;
       tab.setAttribute("role", "tab");
-      tab.setAttribute("aria-selected", String(chosen));
-      tab.tabIndex = chosen ? 0 : -1;
       return tab;
     });
     reconcile(this.tabs, tabs);
