@@ -7,7 +7,7 @@ and how to reach it (built at first use, because vendor SDKs are slow to import)
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from apps.providers.contracts import ChatAdapter, EmbeddingAdapter, ModelInfo
+from apps.providers.contracts import ChatAdapter, EmbeddingAdapter, ModelInfo, TokenCounter
 from apps.providers.errors import ModelNotFound, NoModelAvailable
 
 
@@ -15,8 +15,16 @@ def _no_reason() -> str:
     return ""
 
 
+def _nothing_by_name(_model_id: str) -> ModelInfo | None:
+    return None
+
+
 def _nothing_to_warm(model: ModelInfo) -> None:
     """Remote models are always warm."""
+
+
+def _no_counter(model: ModelInfo) -> TokenCounter | None:
+    """Return None: nobody here knows how this model counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +38,9 @@ class Provider:
         adapter: Builds the adapter; called once per process.
         why_absent: One sentence for operators when `models` returns nothing unexpectedly.
         warm: Loads a model into this process ahead of its first use; blocking.
+        find: Returns a model that stands in no list because its id says all about it.
+        counter: Returns the tokenizer of a model, or None where it is not known here. May load
+            files at its first call.
     """
 
     kind: str
@@ -37,6 +48,8 @@ class Provider:
     adapter: Callable[[], ChatAdapter]
     why_absent: Callable[[], str] = field(default=_no_reason)
     warm: Callable[[ModelInfo], None] = field(default=_nothing_to_warm)
+    find: Callable[[str], ModelInfo | None] = field(default=_nothing_by_name)
+    counter: Callable[[ModelInfo], TokenCounter | None] = field(default=_no_counter)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +112,12 @@ def warm(model: ModelInfo) -> None:
     provider = _providers.get(model.provider)
     if provider is not None:
         provider.warm(model)
+
+
+def counter_of(model: ModelInfo) -> TokenCounter | None:
+    """Return the tokenizer of `model` where its provider knows it; blocking at first use."""
+    provider = _providers.get(model.provider)
+    return provider.counter(model) if provider is not None else None
 
 
 def register_embedder(embedder: Embedder) -> None:

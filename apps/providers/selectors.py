@@ -3,7 +3,8 @@
 from django.conf import settings
 
 from apps.providers import registry
-from apps.providers.contracts import ModelInfo, Route
+from apps.providers.contracts import ModelInfo, Route, TokenCounter
+from apps.providers.domain.estimates import cautious_tokens
 from apps.providers.errors import ModelNotFound, NoModelAvailable
 
 
@@ -16,8 +17,16 @@ def list_models() -> tuple[ModelInfo, ...]:
 
 
 def find_model(model_id: str) -> ModelInfo | None:
-    """Return the configured model with this id, or None."""
-    return next((model for model in list_models() if model.id == model_id), None)
+    """Return the configured model with this id, or None.
+
+    Raises:
+        ModelProfileInvalid: It names a stub model with a profile that is none.
+    """
+    listed = next((model for model in list_models() if model.id == model_id), None)
+    if listed is not None:
+        return listed
+    unlisted = (provider.find(model_id) for provider in registry.providers())
+    return next((model for model in unlisted if model is not None), None)
 
 
 def get_model(model_id: str) -> ModelInfo:
@@ -25,6 +34,7 @@ def get_model(model_id: str) -> ModelInfo:
 
     Raises:
         ModelNotFound: Nothing configured has this id.
+        ModelProfileInvalid: It names a stub model with a profile that is none.
     """
     model = find_model(model_id)
     if model is None:
@@ -58,3 +68,14 @@ def choose_route(*, model: str | None) -> Route:
     if preferred:
         return Route(model=get_model(preferred), reason="default of this installation")
     return Route(model=models[0], reason="best configured")
+
+
+_ESTIMATE = TokenCounter(name="estimate", count=cautious_tokens, per_message=6, exact=False)
+
+
+def token_counter(model: ModelInfo) -> TokenCounter:
+    """Return what counts tokens as `model` does, or a cautious estimate marked as such.
+
+    Loads the tokenizer's files at its first use: some tenths of a second, once per process.
+    """
+    return registry.counter_of(model) or _ESTIMATE

@@ -13,14 +13,15 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 
 from apps.accounts import services as accounts
-from apps.accounts.permissions import CHAT_USER
+from apps.accounts.permissions import CHAT_USER, MEMORY_WRITE
 from apps.conversations import hub, services as conversations
 from apps.core import scope
 from apps.core.concurrency import platform_db
 from apps.core.scope import Actor, TenantRef
+from apps.memory import services as memory
 from tests.access.matrix import ROWS, SOCKETS, Access, Host, Row, SocketRow
 from tests.access.routes import routes_of
-from tests.factories import send
+from tests.factories import ready_attachment, send
 from tests.fixtures.database import World
 from tests.fixtures.people import PASSWORD, People
 
@@ -51,13 +52,16 @@ class Scene:
         return None if row.host == Host.PLATFORM else self.world.acme
 
     def ask(self, client: Client, row: Row) -> Any:
-        return client.generic(
+        answer: Any = client.generic(
             row.method,
             row.address.format(**self.names),
             data=self._filled(json.dumps(row.body)) if row.method != "GET" else "",
             content_type="application/json",
             REMOTE_ADDR=_ELSEWHERE,
         )
+        if answer.streaming:
+            answer.close()
+        return answer
 
     def _filled(self, body: str) -> str:
         for name, value in self.names.items():
@@ -75,13 +79,16 @@ def scene(committed: World, people: People, actor_in: ActorIn) -> Scene:
         ended = send(actor=ann, tenant=committed.acme).turn_id
         hub.stop_turn(actor=ann, turn_id=ended)
         answer_id = hub.open_turn(actor=ann, turn_id=turn.turn_id).answer_id
+        kept = memory.remember(actor=ann, permission=MEMORY_WRITE, text="coffee").memory
     names = {
+        "memory": kept.id,
         "idle": idle.id,
         "conversation": turn.conversation_id,
         "turn": turn.turn_id,
         "ended": ended,
         "message": turn.message_id,
         "answer": answer_id,
+        "attachment": ready_attachment(owner_id=people.ann, tenant=committed.acme),
         "acme": committed.acme.id,
         "key": key.id,
     }

@@ -69,15 +69,19 @@ from apps.conversations.contracts.requests import (
     ConversationOptions as ConversationOptions,
     ModelId as ModelId,
     NewMessage as NewMessage,
+    SaidBefore as SaidBefore,
+    Transcript as Transcript,
 )
 from apps.conversations.contracts.states import (
     Delivery as Delivery,
     MessageKind as MessageKind,
     MessageStatus as MessageStatus,
     Mode as Mode,
+    SummaryState as SummaryState,
     TurnKind as TurnKind,
     TurnState as TurnState,
 )
+from apps.conversations.contracts.steps import LedgerEntry as LedgerEntry, StepView as StepView
 from apps.conversations.contracts.views import (
     ConversationView as ConversationView,
     FeedbackView as FeedbackView,
