@@ -1,4 +1,4 @@
-"""Branches, queue, several models, several tabs, settings: in a real browser, over the scripted model."""
+"""Branches, queue, several models, several tabs, settings: in a real browser."""
 
 from collections.abc import Callable
 
