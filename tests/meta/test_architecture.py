@@ -57,6 +57,7 @@ HOUSE = {
     "apps/providers/gateway.py": "from apps.providers.adapters import openai_compatible\n",
     "apps/providers/adapters/__init__.py": "",
     "apps/providers/adapters/openai_compatible.py": "import openai\n",
+    "apps/providers/adapters/openai_tokens.py": "import bpe_openai\n",
     "apps/providers/adapters/onnx_embed.py": "import onnxruntime\nimport tokenizers\n",
     "apps/providers/engine/__init__.py": "",
     "apps/providers/engine/owner.py": "def load():\n    import llama_cpp\n",
