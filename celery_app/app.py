@@ -6,9 +6,12 @@ Nothing waits for the latter: leases and the reaper recover dead work within sec
 """
 
 import os
+from typing import Any
 
 from celery import Celery
 from celery.signals import setup_logging
+from kombu.transport.redis import Channel, QoS
+from typing_extensions import override
 
 from celery_app.queues import TASK_QUEUES, route
 from celery_app.schedule import SCHEDULE
@@ -17,6 +20,24 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "karen_site.settings.dev")
 
 HARD_LIMIT_S = 900
 VISIBILITY_TIMEOUT_S = 1800
+
+
+class LeaseBackedQoS(QoS):
+    """Gives unfinished messages back when a worker closes its connection, where there is one.
+
+    When the broker itself died, the library stumbles over the missing connection and ends the
+    worker with all its running work. Leases bring that work back; the worker must live.
+    """
+
+    @override
+    def restore_unacked(self, client: Any = None) -> None:
+        """Put unacknowledged messages back into their queues."""
+        transport = self.channel.connection
+        if getattr(transport, "client", None) is not None:
+            super().restore_unacked(client)
+
+
+Channel.QoS = LeaseBackedQoS
 
 app = Celery("karen")
 app.config_from_object("karen_site.celery_options")

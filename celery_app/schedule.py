@@ -19,9 +19,24 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 3600.0,
         "options": {"queue": "default", "expires": 3600},
     },
+    "sweep-attachments": {
+        "task": "conversations.sweep_all_attachments",
+        "schedule": 3600.0,
+        "options": {"queue": "default", "expires": 3600},
+    },
     "fill-spares": {
         "task": "tenants.fill_spares",
         "schedule": 300.0,
         "options": {"queue": "default", "expires": 300},
+    },
+    "catch-up-search": {
+        "task": "conversations.catch_up_search",
+        "schedule": 60.0,
+        "options": {"queue": "default", "expires": 60},
+    },
+    "tidy-search": {
+        "task": "conversations.tidy_search",
+        "schedule": 6 * 3600.0,
+        "options": {"queue": "default", "expires": 3600},
     },
 }

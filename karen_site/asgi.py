@@ -13,16 +13,22 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 
 from apps.accounts.asgi import SessionAuthASGI
 from apps.api.openai.door import OpenAIDoor
+from apps.core.drain import DrainASGI
 from apps.tenants.asgi import SameOriginASGI, TenantASGI
+from karen_site.request_bodies import leave_forms_to_django
 from karen_site.routing import unknown_path, websocket_urlpatterns
+from karen_site.server import allow_service_restart
+
+leave_forms_to_django()
 
 sockets = URLRouter([*websocket_urlpatterns, unknown_path])
 
-application = ProtocolTypeRouter(
-    {
-        "http": OpenAIDoor(django_application),
-        "websocket": TenantASGI(
-            SameOriginASGI(SessionAuthASGI(URLRouter([*websocket_urlpatterns, unknown_path])))
-        ),
-    }
+allow_service_restart()
+application = DrainASGI(
+    ProtocolTypeRouter(
+        {
+            "http": OpenAIDoor(django_application),
+            "websocket": TenantASGI(SameOriginASGI(SessionAuthASGI(sockets))),
+        }
+    )
 )

@@ -5,4 +5,5 @@ from pathlib import Path
 from django.conf import settings
 
 broker_url = settings.REDIS_URLS["broker"]
+worker_concurrency = settings.CHAT_THREADS
 beat_schedule_filename = str(Path(settings.KAREN_VAR) / "celerybeat-schedule")

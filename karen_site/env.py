@@ -79,7 +79,8 @@ class Environment:
     )
     karen_role: str = _var(
         "",
-        "`web` in web processes, which pool database connections; set by the ASGI entry.",
+        "`web` and `worker` processes pool database connections; set by the ASGI entry and the"
+        " Procfile.",
         group="Platform",
     )
     demo: bool = _var(
@@ -94,10 +95,16 @@ class Environment:
         secret=True,
     )
     db_pool_size: int = _var(
-        20, "Most pooled database connections of one web process.", group="Services"
+        20, "Most pooled database connections of one web or worker process.", group="Services"
     )
     db_threads: int = _var(
         8, "Threads of one process for database work called from async code.", group="Services"
+    )
+    chat_threads: int = _var(
+        256,
+        "Answers that one worker writes at the same time. One that waits for its model costs a"
+        " thread and no database connection.",
+        group="Services",
     )
     redis_url: str = _var(
         "redis://127.0.0.1:6379",
@@ -131,6 +138,17 @@ class Environment:
         secret=True,
     )
     email_from: str = _var("Karen <karen@localhost>", "Sender of Karen's mails.", group="Services")
+    elasticsearch_url: str = _var(
+        "",
+        "Elasticsearch 9 for searching conversations, `https://user:password@host:9200`, several"
+        " hosts with commas between; run `manage.py rebuild_search` after setting it. Empty:"
+        " PostgreSQL searches.",
+        group="Services",
+        secret=True,
+    )
+    elasticsearch_prefix: str = _var(
+        "karen", "What the names of Karen's Elasticsearch indices begin with.", group="Services"
+    )
     # -- chat
     chat_message_max_characters: int = _var(
         10_000, "Most characters of one message, unless the plan says more or less.", group="Chat"
@@ -191,6 +209,18 @@ class Environment:
     openai_models: str = _var(
         "", "Comma-separated model names offered from that service.", group="Models"
     )
+    chat_tool_rounds: int = _var(
+        6, "Most times a model may call tools before it has to answer.", group="Models"
+    )
+    chat_tool_calls: int = _var(
+        8, "Most tools a model may call at once; the rest is refused.", group="Models"
+    )
+    chat_fallback: bool = _var(
+        True,
+        "Let another model answer, marked as such, while the chosen one cannot be reached; "
+        "without any, an honest minimal answer. Off: such a turn fails.",
+        group="Models",
+    )
     # -- API
     api_requests_per_minute: int = _var(
         600,
@@ -201,6 +231,48 @@ class Environment:
         8 * 1024 * 1024,
         "Largest request body of the OpenAI-compatible API, in bytes.",
         group="API",
+    )
+    # -- attachments
+    attachment_max_mib: int = _var(
+        25, "Largest file that may be attached, in MiB.", group="Attachments"
+    )
+    attachment_limits_mib: str = _var(
+        "image=20,archive=10",
+        "Smaller limits by kind of file, such as `image=10,audio=20`, in MiB.",
+        group="Attachments",
+    )
+    attachment_kinds: str = _var(
+        "text,document,table,image,audio,archive",
+        "Kinds of files that are accepted, by their content.",
+        group="Attachments",
+    )
+    attachments_per_message: int = _var(
+        10, "Most files sent with one message.", group="Attachments"
+    )
+    attachments_per_minute: int = _var(
+        30, "Most files one person may upload within a minute.", group="Attachments"
+    )
+    attachment_quota_mib: int = _var(
+        1024, "Most that the files of one person may take, in MiB.", group="Attachments"
+    )
+    attachment_unsent_hours: int = _var(
+        24,
+        "Hours after which an uploaded file that was never sent is deleted.",
+        group="Attachments",
+    )
+    attachment_read_seconds: int = _var(
+        60, "Most seconds that scanning or reading one file may take.", group="Attachments"
+    )
+    attachment_read_mib: int = _var(
+        1024,
+        "Most memory that scanning or reading one file may take, in MiB.",
+        group="Attachments",
+    )
+    clamav_url: str = _var(
+        "",
+        "ClamAV's daemon, `tcp://host:3310` or `unix:///path`. When set, no file passes without its"
+        " verdict.",
+        group="Attachments",
     )
     # -- logs
     log_level: str = _var(
@@ -217,6 +289,22 @@ class Environment:
             return f"{self.redis_url.split('?')[0]}?db={database}"
         parts = urlsplit(self.redis_url)
         return parts._replace(path=f"/{database}").geturl()
+
+    def attachment_limits(self) -> dict[str, int]:
+        """Return bytes by kind of file, from `ATTACHMENT_LIMITS_MIB`.
+
+        Raises:
+            BadEnvironment: It does not look like `image=10,audio=20`.
+        """
+        limits: dict[str, int] = {}
+        for entry in filter(None, (part.strip() for part in self.attachment_limits_mib.split(","))):
+            kind, equals, number = entry.partition("=")
+            if not equals or not number.strip().isdigit():
+                raise BadEnvironment(
+                    f"ATTACHMENT_LIMITS_MIB must look like image=10,audio=20, not {entry!r}."
+                )
+            limits[kind.strip()] = int(number) * 2**20
+        return limits
 
     def link_port(self) -> str:
         """Return `:port` for links, or nothing where the scheme's own port is used."""

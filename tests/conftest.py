@@ -11,5 +11,6 @@ pytest_plugins = [
     "tests.fixtures.v1",
     "tests.fixtures.work",
     "tests.fixtures.budgets",
+    "tests.fixtures.elastic",
     "tests.fixtures.scribe",
 ]

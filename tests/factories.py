@@ -1,9 +1,15 @@
 """Things tests need, made through services; equal ids in two tenants only where a test asks."""
 
+import hashlib
 from uuid import UUID
 
+from django.db import transaction
+
 from apps.conversations import hub
+from apps.conversations.attachments import blobs
+from apps.conversations.attachments.storage import blob_store
 from apps.conversations.contracts import Delivery, NewMessage, TurnAccepted
+from apps.conversations.models.attachments import Attachment
 from apps.conversations.models.conversations import Conversation
 from apps.conversations.models.messages import Message
 from apps.core import scope
@@ -34,6 +40,28 @@ def send(
                 delivery=delivery,
             ),
         )
+
+
+def ready_attachment(*, owner_id: UUID, tenant: TenantRef, body: bytes = b"words") -> UUID:
+    """Store a file that was checked and read, without running the readers."""
+    digest = hashlib.sha256(body).hexdigest()
+    with scope.tenant_scope(tenant), transaction.atomic():
+        path = blob_store().new_incoming()
+        path.write_bytes(body)
+        blobs.keep([(path, digest)])
+        row = Attachment.objects.create(
+            owner_id=owner_id,
+            source_digest=digest,
+            digest=digest,
+            thumbnail_digest=digest,
+            name="words.txt",
+            media_type="text/plain",
+            kind="text",
+            size=len(body),
+            state="ready",
+            text=body.decode(),
+        )
+    return row.pk
 
 
 def twin_conversations(

@@ -34,6 +34,7 @@ from apps.core.clock import now
 from apps.core.concurrency import platform_db
 from apps.core.errors import Conflict, InvalidInput, NotAuthenticated, PermissionDenied
 from apps.core.scope import Actor, TenantRef
+from apps.tenants import selectors as tenants
 
 CACHE_S = 3.0
 KEYS_MAX = 50  # of one person in one workspace
@@ -275,7 +276,7 @@ def _looked_up(token: KeyToken, tenant: TenantRef, place: bytes) -> KeyHolder | 
         key_id=key.pk,
         actor=_actor(key),
         expires_at=key.expires_at,
-        used_at=key.last_used_at,
+        requests_per_minute=tenants.limits_of(tenant.id).api_requests_per_minute,
     )
     _note_use(key, moment)
     _cache.put(place, holder)

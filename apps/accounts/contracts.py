@@ -91,10 +91,11 @@ class KeyHolder:
         key_id: The key.
         actor: Its owner, with no more permissions than the key was given.
         expires_at: When the key stops working; None for never.
-        used_at: When its use was last written down; None for never.
+        requests_per_minute: What the workspace's plan allows its owner's keys; None for what the
+            installation does.
     """
 
     key_id: UUID
     actor: Actor
     expires_at: datetime | None
-    used_at: datetime | None
+    requests_per_minute: int | None = None

@@ -7,11 +7,11 @@ tokens of another (decisions.md, trap 6). Relays write to the socket themselves.
 import asyncio
 import contextlib
 import json
+import secrets
 from collections.abc import Coroutine
 from typing import Any
 from uuid import UUID
 
-import redis
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.db import DatabaseError
@@ -46,6 +46,7 @@ from apps.conversations.rendering import as_json
 from apps.conversations.watching import START
 from apps.core import scope
 from apps.core.concurrency import platform_db, tenant_db
+from apps.core.drain import drain
 from apps.core.envelope import error_body
 from apps.core.errors import InternalError, KarenError, PayloadTooLarge
 from apps.core.logging import get_logger
@@ -56,6 +57,7 @@ from apps.tenants import selectors as tenants
 
 logger = get_logger(__name__)
 
+CLOSE_RESTART = 1012
 CLOSE_NOT_AUTHENTICATED = 4401
 CLOSE_TOO_SLOW = 4008
 CLOSE_TOO_MANY = 4029
@@ -63,6 +65,7 @@ _HEARTBEAT_S = 25
 _SESSION_CHECK_S = 30.0
 _SESSION_FAILURES_MAX = 4
 _HANDLERS_MAX = 32
+_COME_BACK_MS, _COME_BACK_SPREAD_MS = 500, 2_500
 _WATCHES_MAX = 64
 
 
@@ -83,10 +86,17 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # untyped lib
             return
         self.actor = actor
         metrics.active_sessions.inc()
+        drain().join(self._leave)
         self._room = Room(self.channel_layer, self.channel_name, actor)
         self._notices = NoticeRelay(actor, send=self._send)
         await self._send(await self._ready())
         self._spawn(self._check_session())
+
+    async def _leave(self) -> None:
+        """The process ends: name a moment to come back at, another one for every socket."""
+        after_ms = _COME_BACK_MS + secrets.randbelow(_COME_BACK_SPREAD_MS)
+        await self._send({"type": "reconnect", "after_ms": after_ms})
+        await self.close(code=CLOSE_RESTART)
 
     async def _ready(self) -> dict[str, Any]:
         return {
@@ -104,6 +114,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # untyped lib
         """End the relays; the turns go on: a disconnect is not a cancel."""
         if hasattr(self, "actor"):
             metrics.active_sessions.dec()
+            drain().part(self._leave)
             await self._notices.stop()
             await self._room.enter(None)
         tasks = list(self._tasks)
@@ -219,8 +230,6 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # untyped lib
         self._relays[turn_id] = relay
         try:
             problem = await relay.run()
-        except redis.RedisError:
-            problem = "gap"
         finally:
             if self._relays.get(turn_id) is relay:
                 del self._relays[turn_id]

@@ -176,13 +176,9 @@ class _Integration:
         self.budget -= self._headings(items)
         thread = self._thread()
         if thread.summary is not None:
-            items[Source.SUMMARY] = [
-                self._item(
-                    f"summary:{thread.summary.message_id}",
-                    thread.summary.text,
-                    heading=HEADINGS[Source.SUMMARY],
-                )
-            ]
+            found, heading = thread.summary, HEADINGS[Source.SUMMARY]
+            name = f"summary:{found.message_id}"
+            items[Source.SUMMARY] = [self._item(name, found.text, heading=heading)]
         supplies = [_supply(Source.THREAD, thread.candidates)]
         supplies += [_supply(source, items.get(source, ())) for source in _AFTER_THREAD]
         assembly = assemble(supplies, budget=self.budget)

@@ -6,6 +6,7 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 from typing_extensions import override
 
+from apps.core.envelope import ErrorBody
 from apps.core.errors import KarenError
 
 
@@ -125,6 +126,19 @@ class AnswerTimedOut(KarenError):
         return _("The answer took too long and was stopped. Please try again.")
 
 
+class SearchUnavailable(KarenError):
+    """Neither words nor meanings can be searched now."""
+
+    code = "search_unavailable"
+    status = 503
+    retryable = True
+
+    @override
+    def message(self) -> str:
+        """Ask to try again."""
+        return _("Search is not available right now. Try again shortly.")
+
+
 class MessageNotFound(KarenError):
     """It does not exist, or the actor may not see it."""
 
@@ -194,3 +208,21 @@ class TooManyTurns(KarenError):
     def headers(self) -> Mapping[str, str]:
         """Return `Retry-After` in whole seconds."""
         return {"Retry-After": str(round(self.retry_after_s))}
+
+
+class AnswerFailed(KarenError):
+    """The answer ended with the error in `cause`; for edges that can only fail as a whole."""
+
+    code = "answer_failed"
+    status = 502
+    public_fields = ("cause",)
+
+    def __init__(self, *, body: ErrorBody) -> None:
+        super().__init__(body["message"])
+        self.cause = body["type"]
+        self.said = body["message"]
+
+    @override
+    def message(self) -> str:
+        """Say what the turn says."""
+        return self.said

@@ -5,19 +5,29 @@ Routes messages, stops and watches; checks rates; decides nothing else.
 
 from uuid import UUID
 
+from django.conf import settings
+
 from apps.conversations import limits, metrics, selectors, services
 from apps.conversations.contracts import (
     AnswerAgain,
     ContinueAnswer,
     MessageView,
     NewMessage,
+    Transcript,
     TurnAccepted,
     TurnEvent,
     TurnView,
 )
 from apps.conversations.permissions import CHAT
+from apps.conversations.search import service as search
+from apps.conversations.search.contracts import SearchPage, SearchQuery
+from apps.core import ratelimit
 from apps.core.errors import NotAuthenticated
 from apps.core.scope import Actor
+
+_searches = ratelimit.Limit(
+    name="chat.search", burst=settings.CHAT_SEARCHES_PER_MINUTE, period_s=60.0
+)
 
 
 def ask(
@@ -37,6 +47,25 @@ def ask(
             return services.answer_again(actor=actor, wanted=wanted, permission=CHAT)
         case ContinueAnswer():
             return services.continue_answer(actor=actor, wanted=wanted, permission=CHAT)
+
+
+def ask_with_transcript(*, actor: Actor, edge: str, transcript: Transcript) -> TurnAccepted:
+    """Take a message together with everything said before it.
+
+    Raises:
+        RateLimited: The actor sent too many.
+        KarenError: As `services.send_message`.
+    """
+    _admit(actor, edge)
+    conversation = services.start_from_transcript(
+        actor=actor, transcript=transcript, permission=CHAT
+    )
+    message = NewMessage(
+        conversation_id=conversation.id,
+        client_message_id=transcript.client_message_id,
+        text=transcript.text,
+    )
+    return services.send_message(actor=actor, message=message, permission=CHAT)
 
 
 def open_conversation(*, actor: Actor, conversation_id: UUID) -> None:
@@ -75,6 +104,19 @@ def open_turn(*, actor: Actor, turn_id: UUID) -> TurnView:
     """
     turn = selectors.access_turn(actor=actor, turn_id=turn_id, permission=CHAT)
     return selectors.turn_view(turn)
+
+
+def search_messages(*, actor: Actor, query: SearchQuery) -> SearchPage:
+    """Search what the actor may see, for an edge.
+
+    Raises:
+        RateLimited: The actor searched too often.
+        KarenError: As `search.service.find_messages`.
+    """
+    if actor.id is None:
+        raise NotAuthenticated
+    ratelimit.enforce(_searches, actor.id.hex)
+    return search.find_messages(actor, query)
 
 
 def replay_turn(*, actor: Actor, turn_id: UUID) -> tuple[TurnEvent, ...]:

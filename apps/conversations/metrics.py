@@ -26,3 +26,6 @@ follow_ups_total = Counter(
     "kari_chat_follow_ups_total", "Titles and summaries, by outcome.", ["task", "outcome"]
 )
 turns_total = Counter("karen_turns_total", "Attempts that ended, by state.", ["state"])
+turns_degraded_total = Counter(
+    "karen_turns_degraded_total", "Turns answered with less than everything, by level.", ["level"]
+)

@@ -1,56 +1,37 @@
 """Stage 5: the one place where a turn is run.
 
-Claims it, assembles the prompt, asks the gateway, streams, and decides how it ended.
+Claims it, assembles the prompt, lets the model reason and act, streams, and decides how it ended.
+What the model may call is in `acting`, how the answer grows in `answering`, what happens without
+the chosen model in `degradation`.
 """
 
-import asyncio
-import contextlib
 import threading
-import time
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import DatabaseError, OperationalError, close_old_connections
 
 from apps.conversations import aftermath, metrics
+from apps.conversations.acting import offered_tools
+from apps.conversations.attempt import Attempt, Prepared
 from apps.conversations.context import assemble_prompt
-from apps.conversations.contracts import (
-    ClaimedTurn,
-    Prompt,
-    StartEvent,
-    TurnOutcome,
-    TurnState,
-    UsageEvent,
-)
-from apps.conversations.errors import AnswerTimedOut
+from apps.conversations.contracts import ClaimedTurn, TurnOutcome, TurnState
+from apps.conversations.domain.steps import StepKind
+from apps.conversations.elsewhere import elsewhere, with_images
 from apps.conversations.instructions import system_message
-from apps.conversations.services import turns
-from apps.conversations.stream import TurnWriter, cancel_requested
-from apps.core.concurrency import run_async, tenant_db
+from apps.conversations.services import steps, turns
+from apps.conversations.tracing import Trace
+from apps.core.concurrency import run_async
 from apps.core.envelope import error_body
 from apps.core.errors import KarenError
 from apps.core.logging import get_logger
 from apps.jobs.leases import LEASE_TTL_S, Held, kept_alive, new_owner
 from apps.jobs.task import remaining_s
-from apps.providers import gateway, selectors as providers
-from apps.providers.contracts import (
-    Finished,
-    Flow,
-    ModelInfo,
-    ModelRequest,
-    ReasoningDelta,
-    TextDelta,
-    ToolCall,
-    Usage,
-    UsageReport,
-)
-from apps.providers.errors import ProviderInterrupted
+from apps.providers import selectors as providers
+from apps.providers.contracts import ModelInfo
 
 logger = get_logger(__name__)
 
-_POLL_S = 0.2
-_SAVE_EVERY_S = 2.0
 _DEADLINE_RESERVE_S = 5.0
 _SETTLE_PAUSES_S = (0.5, 1.5, 3.0)
 
@@ -67,14 +48,31 @@ def run_turn(*, turn_id: UUID) -> None:
         logger.info("turn.not_waiting", turn_id=str(turn_id))
         return
     logger.info("turn.claimed", turn_id=str(turn_id), attempt=claimed.attempt, model=claimed.model)
+    trace = Trace()
+    trace.add(StepKind.CLAIMED, model=claimed.model, messages=len(claimed.history))
     with kept_alive(owner) as held:
-        outcome = _answered(claimed, held)
-        if outcome is not None:
-            _settle(claimed, outcome, held)
+        try:
+            outcome = _answered(claimed, held, trace)
+            if outcome is not None:
+                _settle(claimed, outcome, held, trace)
+        finally:
+            _keep(claimed, trace)
 
 
-def _settle(claimed: ClaimedTurn, outcome: TurnOutcome, held: Held) -> None:
+def _settle(claimed: ClaimedTurn, outcome: TurnOutcome, held: Held, trace: Trace) -> None:
     """Keep the answer; a database that is away for moments must not cost minutes of work."""
+    if outcome.level > 1:
+        metrics.turns_degraded_total.labels(str(outcome.level)).inc()
+    trace.add(
+        StepKind.SETTLED,
+        state=outcome.state.value,
+        finish_reason=outcome.finish_reason,
+        level=outcome.level,
+        prompt_tokens=outcome.prompt_tokens,
+        completion_tokens=outcome.completion_tokens,
+        error=outcome.error["type"] if outcome.error else None,
+    )
+    _keep(claimed, trace)  # before the end is told: whoever hears of it may look at once
     for pause_s in (*_SETTLE_PAUSES_S, None):
         try:
             aftermath.settle(claimed, outcome)
@@ -88,141 +86,73 @@ def _settle(claimed: ClaimedTurn, outcome: TurnOutcome, held: Held) -> None:
             return
 
 
-def _answered(claimed: ClaimedTurn, held: Held) -> TurnOutcome | None:
-    answer = _Answer(claimed, held)
+def _keep(claimed: ClaimedTurn, trace: Trace) -> None:
+    collected = trace.drain()
+    if not collected:
+        return
     try:
-        model = providers.get_model(claimed.model)
+        steps.record_steps(claimed=claimed, steps=collected)
+    except DatabaseError:  # explains an answer, is not one
+        logger.warning("turn.trace_lost", turn_id=str(claimed.turn_id), steps=len(collected))
+        close_old_connections()
+
+
+def _answered(claimed: ClaimedTurn, held: Held, trace: Trace) -> TurnOutcome | None:
+    """Run one attempt.
+
+    Returns:
+        How it ended; None if it was taken over or handed over.
+    """
+
+    def prepare(model: ModelInfo) -> Prepared:
+        return _prepared(claimed, model, trace)
+
+    try:
+        first = prepare(providers.get_model(claimed.model))
+    except KarenError as error:
+        metrics.chat_errors_total.labels(error.code).inc()
+        return TurnOutcome(state=TurnState.FAILED, text=claimed.prefix, error=error_body(error))
+    attempt = Attempt(claimed, held=held, trace=trace, prepare=prepare)
+    return run_async(attempt.run(first, deadline_s=remaining_s() - _DEADLINE_RESERVE_S))
+
+
+def _prepared(claimed: ClaimedTurn, model: ModelInfo, trace: Trace) -> Prepared:
+    """Go through the stages before the model. Blocking."""
+    answer_tokens = min(settings.CHAT_MAX_TOKENS, model.context_tokens // 4)
+    with trace.timed(StepKind.INSTRUCTIONS) as detail:
+        system = system_message(claimed)
+        detail |= {
+            "mode": claimed.settings.mode.value,
+            "persona": claimed.settings.persona,
+            "characters": len(system.text),
+        }
+    with trace.timed(StepKind.CONTEXT) as detail:
         prompt = assemble_prompt(
             claimed,
             model=model,
-            system=system_message(claimed),
-            answer_tokens=_answer_tokens(model),
+            system=system,
+            answer_tokens=answer_tokens,
+            elsewhere=elsewhere(),
         )
-        answer.context = prompt.context
-        return run_async(
-            answer.stream(model, prompt, deadline_s=remaining_s() - _DEADLINE_RESERVE_S)
-        )
-    except KarenError as error:
-        metrics.chat_errors_total.labels(error.code).inc()
-        return answer.outcome(TurnState.FAILED, error=error)
-
-
-def _answer_tokens(model: ModelInfo) -> int:
-    return min(settings.CHAT_MAX_TOKENS, model.context_tokens // 4)
-
-
-class _Answer:
-    """One attempt's answer while it grows."""
-
-    def __init__(self, claimed: ClaimedTurn, held: Held) -> None:
-        self._claimed = claimed
-        self._held = held
-        self._pieces: list[str] = []
-        self._usage: Usage | None = None
-        self._finish_reason = ""
-        self._stop = ""
-        self.context: dict[str, Any] | None = None
-
-    def outcome(self, state: TurnState, *, error: KarenError | None = None) -> TurnOutcome:
-        """Return how the attempt ended, with the text so far."""
-        return TurnOutcome(
-            state=state,
-            text="".join(self._pieces),
-            finish_reason=self._finish_reason,
-            error=error_body(error) if error else None,
-            prompt_tokens=self._usage.prompt_tokens if self._usage else None,
-            completion_tokens=self._usage.completion_tokens if self._usage else None,
-            usage_estimated=self._usage.estimated if self._usage else False,
-            context=self.context,
-        )
-
-    async def stream(
-        self, model: ModelInfo, prompt: Prompt, *, deadline_s: float
-    ) -> TurnOutcome | None:
-        """Ask the model and stream what it says.
-
-        Returns:
-            How it ended; None if another attempt has taken over.
-        """
-        writer = TurnWriter(self._claimed.turn_id, self._claimed.attempt)
-        await writer.event(StartEvent(attempt=self._claimed.attempt, model=self._claimed.model))
-        consumer = asyncio.create_task(self._consume(model, prompt, writer))
-        overseer = asyncio.create_task(self._oversee(consumer))
-        try:
-            async with asyncio.timeout(deadline_s if deadline_s < float("inf") else None):
-                await consumer
-        except TimeoutError:
-            return self.outcome(TurnState.FAILED, error=AnswerTimedOut())
-        except ProviderInterrupted as error:
-            return self.outcome(TurnState.INTERRUPTED, error=error)
-        except asyncio.CancelledError:
-            if self._stop == "lost":
-                return None
-            if self._stop != "cancelled":
-                raise
-            return self.outcome(TurnState.CANCELLED)
-        finally:
-            overseer.cancel()
-            await asyncio.gather(overseer, return_exceptions=True)
-            await writer.close("".join(self._pieces))
-        return self.outcome(TurnState.COMPLETED)
-
-    async def _consume(self, model: ModelInfo, prompt: Prompt, writer: TurnWriter) -> None:
-        claimed, started = self._claimed, time.perf_counter()
-        request = ModelRequest(
-            model=model.id,
-            messages=prompt.messages,
-            max_tokens=_answer_tokens(model),
-            temperature=settings.CHAT_TEMPERATURE,
-            partition=f"{claimed.tenant.id}:{claimed.conversation_id}",
-        )
-        async with contextlib.aclosing(
-            gateway.stream(flow=Flow.CHAT_ANSWER, request=request)
-        ) as events:
-            async for event in events:
-                match event:
-                    case TextDelta():
-                        if not self._pieces:
-                            metrics.chat_latency_seconds.observe(time.perf_counter() - started)
-                        self._pieces.append(event.text)
-                        await writer.delta(event.text)
-                    case UsageReport():
-                        self._usage = event.usage
-                        await writer.event(
-                            UsageEvent(
-                                attempt=claimed.attempt,
-                                prompt_tokens=event.usage.prompt_tokens,
-                                completion_tokens=event.usage.completion_tokens,
-                                estimated=event.usage.estimated,
-                            )
-                        )
-                    case Finished():
-                        self._finish_reason = event.reason.value
-                    case ReasoningDelta() | ToolCall():
-                        # Reasoning is never shown unless configured; no tools are offered yet.
-                        continue
-
-    async def _save(self) -> bool:
-        text = "".join(self._pieces)
-        try:
-            return await tenant_db(turns.save_partial, claimed=self._claimed, text=text)
-        except DatabaseError:  # the end decides; a lost interim copy is not a lost answer
-            logger.warning("turn.save_failed", turn_id=str(self._claimed.turn_id))
-            return True
-
-    async def _oversee(self, consumer: "asyncio.Task[None]") -> None:
-        """Watch for a stop request or a lost lease; save the text every two seconds."""
-        saved_at, saved_pieces = time.monotonic(), 0
-        while not consumer.done():
-            await asyncio.sleep(_POLL_S)
-            if self._held.lost:
-                self._stop = "lost"
-            elif await cancel_requested(self._claimed.turn_id):
-                self._stop = "cancelled"
-            elif time.monotonic() - saved_at >= _SAVE_EVERY_S and len(self._pieces) > saved_pieces:
-                saved_at, saved_pieces = time.monotonic(), len(self._pieces)
-                if not await self._save():
-                    self._stop = "lost"
-            if self._stop:
-                consumer.cancel()
-                return
+        messages = prompt.messages
+        if model.supports_vision:
+            messages = with_images(claimed, messages)
+        detail |= {
+            "messages": len(messages),
+            "dropped": prompt.dropped,
+            "tokens": prompt.tokens,
+        }
+    with trace.timed(StepKind.ROUTE) as detail:
+        tools = offered_tools(claimed, model)
+        detail |= {
+            "model": model.id,
+            "provider": model.provider,
+            "tools": [tool.name for tool in tools],
+        }
+    return Prepared(
+        model=model,
+        messages=messages,
+        tools=tools,
+        answer_tokens=answer_tokens,
+        context=prompt.context,
+    )

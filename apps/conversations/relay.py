@@ -1,13 +1,15 @@
 """One turn's events on their way to one client, no faster than the client confirms them.
 
 The server underneath buffers without bound for a client that does not read (decisions.md, trap
-15). So at most `WINDOW` events are unconfirmed at any time; beyond that nothing is sent and
-nothing is held: the log keeps the rest. A client that confirms nothing for long is let go and
-resumes by its cursor.
+15). So at most `WINDOW` events (fewer of large ones) are unconfirmed at any time; beyond that
+nothing is sent and nothing is held: the log keeps the rest. A client that confirms nothing for
+long is let go and resumes by its cursor.
 """
 
 import asyncio
 import json
+import secrets
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
@@ -27,9 +29,13 @@ from apps.conversations.watching import START, Watcher, stream_reader
 from apps.core.scope import Actor
 
 WINDOW = 256
+# Large events fill memory long before they are many. A client confirms every 32nd event, so it
+# must be sent more than those before it is waited for.
+WINDOW_BYTES, WINDOW_LARGE = 512 * 1024, 64
 _PATIENCE_S = 30.0
 
 _SILENCE_S = 15.0
+_AWAY_S = 0.5
 
 StillActive = Callable[[UUID], Awaitable[bool]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -46,14 +52,16 @@ class TurnRelay:
         self._send = send
         self._still_active = still_active
         self._watcher: Watcher | None = None
-        self._unconfirmed: list[tuple[int, int]] = []
+        self._unconfirmed: deque[tuple[tuple[int, int], int]] = deque()
+        self._unconfirmed_bytes = 0
         self._confirmed = asyncio.Event()
         self._stopped = False
 
     def acknowledge(self, event_id: str) -> None:
         """Take the client's word that it applied everything up to `event_id`."""
         upto = event_order(event_id)
-        self._unconfirmed = [order for order in self._unconfirmed if order > upto]
+        while self._unconfirmed and self._unconfirmed[0][0] <= upto:
+            self._unconfirmed_bytes -= self._unconfirmed.popleft()[1]
         self._confirmed.set()
 
     def stop(self) -> None:
@@ -72,10 +80,15 @@ class TurnRelay:
         Returns:
             None after the terminal event; otherwise why the client must act: `expired` or `gap`
             (reload from the database) or `too_slow`.
-
-        Raises:
-            redis.RedisError: The log cannot be read.
         """
+        try:
+            return await self._run()
+        except redis.RedisError:
+            # The log is or was out of reach. Clients that are told at once come back at once.
+            await asyncio.sleep(_AWAY_S * (1 + secrets.randbelow(100) / 100))
+            return None if self._stopped else "gap"
+
+    async def _run(self) -> str | None:
         key = stream_key(self._turn_id)
         if self._after not in {None, START}:
             oldest = await oldest_id(key)
@@ -118,11 +131,17 @@ class TurnRelay:
                 "event": body,
             }
         )
-        self._unconfirmed.append(event.order)
+        self._unconfirmed.append((event.order, len(event.payload)))
+        self._unconfirmed_bytes += len(event.payload)
         return str(body["kind"])
 
+    def _is_full(self) -> bool:
+        count = len(self._unconfirmed)
+        heavy = self._unconfirmed_bytes >= WINDOW_BYTES and count >= WINDOW_LARGE
+        return heavy or count >= WINDOW
+
     async def _may_send(self) -> bool:
-        while len(self._unconfirmed) >= WINDOW and not self._stopped:
+        while self._is_full() and not self._stopped:
             self._confirmed.clear()
             try:
                 async with asyncio.timeout(_PATIENCE_S):

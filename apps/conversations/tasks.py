@@ -2,8 +2,10 @@
 
 from uuid import UUID
 
-from apps.conversations import orchestrator, summaries, titles
-from apps.jobs.task import tenant_task
+from apps.conversations import orchestrator, summaries as branch_summaries, titles
+from apps.conversations.attachments import chain, summaries, sweeping
+from apps.conversations.search import upkeep
+from apps.jobs.task import global_task, tenant_task
 
 
 @tenant_task(
@@ -16,6 +18,114 @@ from apps.jobs.task import tenant_task
 def run_turn(*, turn_id: str) -> None:
     """Answer one turn."""
     orchestrator.run_turn(turn_id=UUID(turn_id))
+
+
+@tenant_task(
+    name="conversations.process_attachment",
+    queue="default",
+    deadline_s=300,
+    expires_s=90,
+    idempotency="claimed by attempt",
+)
+def process_attachment(*, attachment_id: str, attempt: int) -> None:
+    """Scan and read one file."""
+    chain.process(attachment_id=UUID(attachment_id), attempt=attempt)
+
+
+@tenant_task(
+    name="conversations.summarise_attachment",
+    queue="default",
+    deadline_s=240,
+    expires_s=3600,
+    idempotency="writes only where none is",
+)
+def summarise_attachment(*, attachment_id: str) -> None:
+    """Write the summary of one file."""
+    summaries.summarise(attachment_id=UUID(attachment_id))
+
+
+@tenant_task(
+    name="conversations.sweep_attachments",
+    queue="default",
+    deadline_s=600,
+    expires_s=3600,
+    idempotency="state",
+)
+def sweep_attachments() -> None:
+    """Remove files that nobody needs, in one workspace."""
+    sweeping.sweep()
+
+
+@global_task(
+    name="conversations.sweep_all_attachments",
+    queue="default",
+    deadline_s=300,
+    expires_s=3600,
+    idempotency="state",
+)
+def sweep_all_attachments() -> None:
+    """Have every workspace swept."""
+    sweeping.sweep_all()
+
+
+@tenant_task(
+    name="conversations.index_conversation",
+    queue="default",
+    deadline_s=60,
+    expires_s=3600,
+    idempotency="overwrite",
+)
+def index_conversation(*, conversation_id: str) -> None:
+    """Bring the search index up to date with one conversation."""
+    upkeep.index_conversation(conversation_id=UUID(conversation_id))
+
+
+@tenant_task(
+    name="conversations.embed_messages",
+    queue="gpu.embedding",
+    deadline_s=300,
+    expires_s=3600,
+    idempotency="overwrite",
+)
+def embed_messages() -> None:
+    """Write the vectors of messages that have none."""
+    upkeep.embed_waiting()
+
+
+@tenant_task(
+    name="conversations.export_search",
+    queue="default",
+    deadline_s=120,
+    expires_s=3600,
+    idempotency="overwrite",
+)
+def export_search() -> None:
+    """Tell Elasticsearch what it does not know yet."""
+    upkeep.export_waiting()
+
+
+@global_task(
+    name="conversations.catch_up_search",
+    queue="default",
+    deadline_s=300,
+    expires_s=60,
+    idempotency="state",
+)
+def catch_up_search() -> None:
+    """Enqueue what every workspace's search index misses; measure how far it is behind."""
+    upkeep.catch_up()
+
+
+@global_task(
+    name="conversations.tidy_search",
+    queue="default",
+    deadline_s=600,
+    expires_s=3600,
+    idempotency="state",
+)
+def tidy_search() -> None:
+    """Forget words that no message of a workspace holds any more."""
+    upkeep.tidy()
 
 
 @tenant_task(
@@ -39,4 +149,4 @@ def write_title(*, turn_id: str) -> None:
 )
 def summarise_branch(*, message_id: str, model: str) -> None:
     """Have the model summarise the beginning of a branch."""
-    summaries.summarise_branch(message_id=UUID(message_id), model_id=model)
+    branch_summaries.summarise_branch(message_id=UUID(message_id), model_id=model)

@@ -25,7 +25,7 @@ logger = get_logger(__name__)
 
 START = "0-0"
 _BLOCK_MS = 5_000
-_READ_COUNT = 500
+_READ_COUNT = 64  # events may be large, and whoever lags reads again
 _FRESH_MAX = 256
 _CONTROL_EXPIRY_S = 600
 _BACKOFF_S = 0.5
@@ -42,6 +42,7 @@ class Watcher:
         self._lagging = True  # the first read always asks the log for what was before
         self._wake = asyncio.Event()
         self._woken = False
+        self._lost = False
 
     def push(self, events: list[LoggedEvent]) -> None:
         """Take new events; beyond the bound, remember only that there are more."""
@@ -56,6 +57,14 @@ class Watcher:
         self._woken = True
         self._wake.set()
 
+    def lose(self) -> None:
+        """The log was out of reach: it may come back without its last second.
+
+        What this watcher passed on cannot be vouched for any more, so its client starts afresh.
+        """
+        self._lost = True
+        self._wake.set()
+
     def fall_behind(self) -> None:
         """Have the next read ask the log."""
         self._fresh.clear()
@@ -66,9 +75,11 @@ class Watcher:
         """Return the next events in order, waiting for at least one or for `wake`.
 
         Raises:
-            redis.RedisError: The log had to be read and Redis is away.
+            redis.RedisError: The log had to be read and Redis is away, or it was away meanwhile.
         """
         while True:
+            if self._lost:
+                raise redis.ConnectionError(f"{self.key} was out of reach")
             if self._lagging:
                 self._lagging = False
                 events = await read_after(self.key, self._after, count=_READ_COUNT)
@@ -130,10 +141,10 @@ class StreamReader:
                 await self._read_once()
             except redis.RedisError:
                 logger.warning("stream.reader_failed", followed=len(self._watchers))
-                await asyncio.sleep(_BACKOFF_S)
                 for watchers in self._watchers.values():
                     for watcher in watchers:
-                        watcher.fall_behind()
+                        watcher.lose()
+                await asyncio.sleep(_BACKOFF_S)
 
     async def _read_once(self) -> None:
         wanted: dict[Any, Any] = {**self._cursors, self._control: self._control_cursor}

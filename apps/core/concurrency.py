@@ -108,6 +108,8 @@ def run_async(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run `coroutine` on this process's shared event loop and wait for its result.
 
     Called from worker threads, never from an event loop. One shared loop keeps HTTP and Redis
-    connections alive between tasks, which a loop per task would throw away.
+    connections alive between tasks, which a loop per task would throw away. The thread gives its
+    database connection back first: it may wait for minutes, and connections are few.
     """
+    close_old_connections()
     return start_async(coroutine).result()

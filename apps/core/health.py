@@ -101,13 +101,14 @@ class Board:
             if self.answer is None or time.monotonic() - self.answered_at >= self.kept_s:
                 self.answer = self._look()
                 self.answered_at = time.monotonic()
-            return self.answer
+            answer = self.answer
+        if self.draining:
+            return Readiness(status="unavailable", checks=answer["checks"])
+        return answer
 
     def begin_drain(self) -> None:
         """Answer `unavailable` from now on, so that load balancers send nobody new."""
-        with self.lock:
-            self.draining = True
-            self.answer = None
+        self.draining = True  # without the lock: a round of checks may hold it for its deadline
 
     def _look(self) -> Readiness:
         for name, check in self.checks.items():
@@ -120,7 +121,7 @@ class Board:
         reports = {name: self._report(name, done) for name in self.checks}
         missing = [name for name, report in reports.items() if not report["ok"]]
         status = "degraded" if missing else "ok"
-        if self.draining or any(self.checks[name].required for name in missing):
+        if any(self.checks[name].required for name in missing):
             status = "unavailable"
         return Readiness(status=status, checks=reports)
 

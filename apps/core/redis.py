@@ -15,6 +15,8 @@ import redis.asyncio
 from django.conf import settings
 
 _SOCKET_TIMEOUT_S = 5.0
+# A caller beyond these waits for one that is done; the library's own pool raises at its hundredth.
+_CONNECTIONS = 32
 
 
 class RedisRole(StrEnum):
@@ -33,9 +35,14 @@ def redis_url(role: RedisRole) -> str:
 @cache
 def redis_client(role: RedisRole) -> redis.Redis:
     """Return this process's blocking client for `role`; safe to share between threads."""
-    return redis.Redis.from_url(
-        redis_url(role), socket_timeout=_SOCKET_TIMEOUT_S, socket_connect_timeout=_SOCKET_TIMEOUT_S
+    pool = redis.BlockingConnectionPool.from_url(
+        redis_url(role),
+        max_connections=_CONNECTIONS,
+        timeout=_SOCKET_TIMEOUT_S,
+        socket_timeout=_SOCKET_TIMEOUT_S,
+        socket_connect_timeout=_SOCKET_TIMEOUT_S,
     )
+    return redis.Redis(connection_pool=pool)
 
 
 _AsyncClients = dict[tuple[RedisRole, float], redis.asyncio.Redis]
@@ -52,7 +59,12 @@ def async_redis(role: RedisRole, *, patience_s: float = _SOCKET_TIMEOUT_S) -> re
     """
     clients = _async_clients.setdefault(asyncio.get_running_loop(), {})
     if (role, patience_s) not in clients:
-        clients[role, patience_s] = redis.asyncio.Redis.from_url(
-            redis_url(role), socket_connect_timeout=_SOCKET_TIMEOUT_S, socket_timeout=patience_s
+        pool = redis.asyncio.BlockingConnectionPool.from_url(
+            redis_url(role),
+            max_connections=_CONNECTIONS,
+            timeout=patience_s,
+            socket_connect_timeout=_SOCKET_TIMEOUT_S,
+            socket_timeout=patience_s,
         )
+        clients[role, patience_s] = redis.asyncio.Redis(connection_pool=pool)
     return clients[role, patience_s]

@@ -26,8 +26,9 @@ def run(stop: threading.Event) -> None:
     while not stop.is_set():
         try:
             relay_outbox()
-            if time.monotonic() >= reap_from:
-                reap_leases()
+            # A killed worker leaves hundreds: they are not made to wait for the next round.
+            while time.monotonic() >= reap_from and not stop.is_set() and reap_leases():
+                relay_outbox()
         except DatabaseError:
             logger.exception("relay.database_unavailable")
             reap_from = time.monotonic() + LEASE_TTL_S

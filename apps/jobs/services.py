@@ -1,9 +1,11 @@
 """Enqueuing, leases and dead letters."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
+import redis
 from celery import current_app
 from django.db import connection, transaction
 from django.db.models.functions import Now
@@ -23,6 +25,7 @@ from apps.jobs.registry import UnknownTask, find_task, require_task
 
 logger = get_logger(__name__)
 
+_SENT_AT = "karen_sent_at"
 _HEARTBEAT_TTL_S = 120
 _RELAY_AFTER_S = 2.0
 _RELAY_BATCH = 100
@@ -90,13 +93,15 @@ def _publish_now(entry: OutboxEntry) -> None:
     except OperationalError:  # kombu's: the broker is away; the relay takes over
         logger.warning("outbox.broker_unavailable", task=entry.task)
         return
-    OutboxEntry.objects.filter(pk=entry.pk).delete()
+    # `delete()` would read the row first, in a transaction of its own.
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM public.jobs_outboxentry WHERE id = %s", [entry.pk])
     metrics.published_total.labels("direct").inc()
 
 
 def _publish(entry: OutboxEntry) -> None:
     spec = require_task(entry.task)
-    headers = {"karen_correlation_id": entry.correlation_id}
+    headers = {"karen_correlation_id": entry.correlation_id, _SENT_AT: now().timestamp()}
     if entry.tenant_id is not None:
         headers["karen_tenant"] = str(entry.tenant_id)
     current_app.send_task(
@@ -147,6 +152,22 @@ def relay_outbox() -> int:
     return published
 
 
+def oldest_message_age_s(queue: str) -> float:
+    """Return for how many seconds the oldest message of a queue has waited for a worker.
+
+    Workers take the oldest first, so whatever was sent earlier has been taken, or is lost. 0 where
+    no message waits or the broker is away.
+    """
+    try:
+        oldest = redis_client(RedisRole.BROKER).lindex(queue, -1)
+    except redis.RedisError:
+        return 0.0
+    if oldest is None:
+        return 0.0
+    sent_at = json.loads(oldest).get("headers", {}).get(_SENT_AT)
+    return max(now().timestamp() - sent_at, 0.0) if isinstance(sent_at, float) else 0.0
+
+
 def hold_lease(*, kind: str, key: UUID, owner: str, ttl_s: float) -> None:
     """Start or take over the timer of one piece of work of the tenant in scope.
 
@@ -172,10 +193,12 @@ def hold_lease(*, kind: str, key: UUID, owner: str, ttl_s: float) -> None:
 def release_lease(*, kind: str, key: UUID, owner: str | None = None) -> None:
     """Stop the timer of a piece of work that ended; only if `owner` still holds it, when given."""
     tenant = scope.current()
-    held = Lease.objects.filter(kind=kind, key=key, tenant_id=tenant.id if tenant else None)
-    if owner is not None:
-        held = held.filter(owner=owner)
-    held.delete()
+    with connection.cursor() as cursor:  # as above: one statement instead of four
+        cursor.execute(
+            "DELETE FROM public.jobs_lease WHERE kind = %s AND key = %s"
+            " AND tenant_id IS NOT DISTINCT FROM %s AND (%s::text IS NULL OR owner = %s)",
+            [kind, key, tenant.id if tenant else None, owner, owner],
+        )
 
 
 def renew_leases(*, owners: Sequence[str], ttl_s: float) -> frozenset[str]:

@@ -5,6 +5,7 @@ it was enqueued; without a valid, active tenant it becomes a dead letter and nev
 `public` (decisions.md, trap 3).
 """
 
+import threading
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -12,7 +13,8 @@ from typing import Any
 from uuid import UUID
 
 from celery import Task, shared_task
-from django.db import close_old_connections
+from celery.exceptions import Reject
+from django.db import Error, OperationalError, close_old_connections, connection
 from typing_extensions import override
 
 from apps.core import scope
@@ -27,6 +29,7 @@ logger = get_logger(__name__)
 
 TENANT_HEADER = "karen_tenant"
 CORRELATION_HEADER = "karen_correlation_id"
+_AWAY_S = 0.5
 
 _deadline: ContextVar[float | None] = ContextVar("karen_task_deadline", default=None)
 
@@ -35,6 +38,15 @@ def remaining_s() -> float:
     """Return the seconds left until the running task's deadline; infinite outside a task."""
     deadline = _deadline.get()
     return float("inf") if deadline is None else deadline - time.monotonic()
+
+
+def _database_answers() -> bool:
+    try:
+        close_old_connections()
+        connection.ensure_connection()
+        return bool(connection.is_usable())
+    except Error:
+        return False
 
 
 class KarenTask(Task):  # type: ignore[type-arg]  # celery-types: generic only in stubs
@@ -56,6 +68,11 @@ class KarenTask(Task):  # type: ignore[type-arg]  # celery-types: generic only i
             try:
                 self._run_in_scope(spec, args, kwargs)
             except Exception as error:  # the task base is one of three places that may
+                if isinstance(error, OperationalError) and not _database_answers():
+                    # Every task may run twice, so none is lost because the database was away.
+                    logger.warning("task.database_unavailable", task=self.name)
+                    threading.Event().wait(_AWAY_S)
+                    raise Reject(str(error), requeue=True) from error
                 unhandled_total.labels("task").inc()
                 logger.exception("task.failed", task=self.name)
                 self._bury(kwargs, reason=type(error).__name__, error=str(error))

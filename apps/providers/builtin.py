@@ -37,7 +37,7 @@ def _warm_openai(_model: ModelInfo) -> None:
 
 
 def register_all() -> None:
-    """Register OpenAI-compatible, local and echo models, and the embedding model."""
+    """Register OpenAI-compatible, local, echo and stub models, and the embedding model."""
     registry.register(
         registry.Provider(
             kind="openai",
@@ -64,6 +64,14 @@ def register_all() -> None:
             models=catalogue.echo_models,
             adapter=lambda: _adapter("echo.EchoAdapter"),
             counter=lambda _model: ECHO_COUNTER,
+        )
+    )
+    registry.register(
+        registry.Provider(
+            kind="stub",
+            models=catalogue.no_stub_models,
+            adapter=lambda: _adapter("stub.StubAdapter"),
+            find=catalogue.stub_model,
         )
     )
     registry.register_embedder(

@@ -9,8 +9,10 @@ from django.conf import settings
 
 from apps.core.logging import get_logger
 from apps.providers.contracts import ModelInfo
+from apps.providers.domain import stub
 from apps.providers.domain.gguf import GgufError, read_header
 from apps.providers.domain.profiles import profile_of
+from apps.providers.errors import ModelProfileInvalid
 
 logger = get_logger(__name__)
 
@@ -71,6 +73,33 @@ def echo_models() -> tuple[ModelInfo, ...]:
             supports_reasoning=True,
         )
         for name in ("plain", "slow")
+    )
+
+
+def no_stub_models() -> tuple[ModelInfo, ...]:
+    """Return nothing: stub models are found by name and stand in no list."""
+    return ()
+
+
+def stub_model(model_id: str) -> ModelInfo | None:
+    """Return the stub model whose latency profile `model_id` spells, where it is enabled.
+
+    Raises:
+        ModelProfileInvalid: It is meant as a profile and is none.
+    """
+    if not settings.PROVIDERS_ECHO or not model_id.startswith(stub.PREFIX):
+        return None
+    try:
+        stub.parse_profile(model_id)
+    except stub.BadProfile as error:
+        raise ModelProfileInvalid(model=model_id, key=error.key, problem=error.problem) from error
+    return ModelInfo(
+        id=model_id,
+        label=f"Stub ({model_id.removeprefix(stub.PREFIX)})",
+        provider="stub",
+        context_tokens=1_000_000,
+        in_process=False,
+        supports_tools=True,
     )
 
 

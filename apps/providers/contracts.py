@@ -17,6 +17,7 @@ class Flow(StrEnum):
     CHAT_TITLE = "chat.title"
     API_ANSWER = "api.answer"
     API_EMBEDDING = "api.embedding"
+    ATTACHMENT_SUMMARY = "attachment.summary"
     EMBED_TEXT = "embed.text"
     HEALTH_PROBE = "health.probe"
 

@@ -44,6 +44,27 @@ class ModelNotFound(KarenError):
         return _("There is no such model here. Choose one from the list of models.")
 
 
+class ModelProfileInvalid(KarenError):
+    """The name of a stub model is no latency profile; `key` says which part."""
+
+    code = "model_profile_invalid"
+    status = 422
+    public_fields = ("model", "key", "problem")
+
+    def __init__(self, *, model: str, key: str, problem: str) -> None:
+        super().__init__(model, key, problem)
+        self.model = model
+        self.key = key
+        self.problem = problem
+
+    @override
+    def message(self) -> str:
+        return _("The stub model's profile is wrong at %(key)s: %(problem)s.") % {
+            "key": self.key,
+            "problem": self.problem,
+        }
+
+
 class ProviderUnavailable(KarenError):
     """The provider cannot answer now; another one may. Fail over."""
 

@@ -15,6 +15,10 @@ def _no_reason() -> str:
     return ""
 
 
+def _nothing_by_name(_model_id: str) -> ModelInfo | None:
+    return None
+
+
 def _nothing_to_warm(model: ModelInfo) -> None:
     """Remote models are always warm."""
 
@@ -34,6 +38,7 @@ class Provider:
         adapter: Builds the adapter; called once per process.
         why_absent: One sentence for operators when `models` returns nothing unexpectedly.
         warm: Loads a model into this process ahead of its first use; blocking.
+        find: Returns a model that stands in no list because its id says all about it.
         counter: Returns the tokenizer of a model, or None where it is not known here. May load
             files at its first call.
     """
@@ -43,6 +48,7 @@ class Provider:
     adapter: Callable[[], ChatAdapter]
     why_absent: Callable[[], str] = field(default=_no_reason)
     warm: Callable[[ModelInfo], None] = field(default=_nothing_to_warm)
+    find: Callable[[str], ModelInfo | None] = field(default=_nothing_by_name)
     counter: Callable[[ModelInfo], TokenCounter | None] = field(default=_no_counter)
 
 

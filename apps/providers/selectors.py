@@ -17,8 +17,16 @@ def list_models() -> tuple[ModelInfo, ...]:
 
 
 def find_model(model_id: str) -> ModelInfo | None:
-    """Return the configured model with this id, or None."""
-    return next((model for model in list_models() if model.id == model_id), None)
+    """Return the configured model with this id, or None.
+
+    Raises:
+        ModelProfileInvalid: It names a stub model with a profile that is none.
+    """
+    listed = next((model for model in list_models() if model.id == model_id), None)
+    if listed is not None:
+        return listed
+    unlisted = (provider.find(model_id) for provider in registry.providers())
+    return next((model for model in unlisted if model is not None), None)
 
 
 def get_model(model_id: str) -> ModelInfo:
@@ -26,6 +34,7 @@ def get_model(model_id: str) -> ModelInfo:
 
     Raises:
         ModelNotFound: Nothing configured has this id.
+        ModelProfileInvalid: It names a stub model with a profile that is none.
     """
     model = find_model(model_id)
     if model is None:

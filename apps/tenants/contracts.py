@@ -45,6 +45,7 @@ class PlanLimits(BaseModel):
         messages_per_minute: Messages of one person in 60 seconds.
         turns_per_user: Answers of one person that are waited for or written at the same time.
         turns_per_tenant: The same for the whole workspace.
+        api_requests_per_minute: Requests of one person's keys to `/v1/` in 60 seconds.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -53,3 +54,4 @@ class PlanLimits(BaseModel):
     messages_per_minute: int | None = Field(default=None, ge=1, le=100_000)
     turns_per_user: int | None = Field(default=None, ge=1, le=10_000)
     turns_per_tenant: int | None = Field(default=None, ge=1, le=100_000)
+    api_requests_per_minute: int | None = Field(default=None, ge=1, le=1_000_000)

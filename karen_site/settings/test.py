@@ -14,6 +14,7 @@ from karen_site.settings.base import (
     CHANNEL_LAYERS,
     DATABASES,
     ENV,
+    KAREN_VAR,
     PLATFORM_KEY,
     REDIS_URLS,
     SECRET_KEY,
@@ -39,6 +40,7 @@ for _number, _role in enumerate(sorted(REDIS_URLS)):
 CACHES["default"]["LOCATION"] = REDIS_URLS["cache"]
 CHANNEL_LAYERS["default"]["CONFIG"] = {"hosts": [REDIS_URLS["streams"]], "prefix": "karen"}
 
+FILES_ROOT = KAREN_VAR / f"test-files-{_worker}"
 SECRET_KEY = SECRET_KEY or "test-only-" + "k" * 50
 PLATFORM_KEY = PLATFORM_KEY or "dGVzdC1vbmx5LXRlc3Qtb25seS10ZXN0LW9ubHktMzI="
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -189,6 +189,9 @@ _ASK_AGAIN = {"client_message_id": "matrix-again", "model": "echo/plain"}
 _CONVERSATION = "conversations/<uuid:conversation_id>"
 _ONE = "/api/v1/conversations/{conversation}"
 
+_FILE = "attachments/<uuid:attachment_id>"
+_ONE_FILE = "/api/v1/attachments/{attachment}"
+
 _WORKSPACE = (
     Row(host=Host.WORKSPACE, route="", demands=Access.OPEN, success=(302,)),
     Row(host=Host.WORKSPACE, route="chat/", demands=CHAT_USER),
@@ -220,6 +223,7 @@ _WORKSPACE = (
     _api("keys/<uuid:key_id>", path="/api/v1/keys/{key}", method="DELETE", success=(204,)),
     _api("me"),
     _api("models"),
+    _api("search", path="/api/v1/search?q=hello"),
     _api("conversations"),
     _api("conversations", method="POST", success=(201,)),
     _api(_CONVERSATION, path=_ONE),
@@ -257,6 +261,7 @@ _WORKSPACE = (
     _api("turns", method="POST", body=_MESSAGE, success=(202,)),
     _api("turns/<uuid:turn_id>/context", path="/api/v1/turns/{turn}/context"),
     _api("turns/<uuid:turn_id>", path="/api/v1/turns/{turn}"),
+    _api("turns/<uuid:turn_id>/trace", path="/api/v1/turns/{turn}/trace"),
     _api("turns/<uuid:turn_id>/events", path="/api/v1/turns/{ended}/events"),
     Row(
         host=Host.WORKSPACE,
@@ -280,6 +285,13 @@ _WORKSPACE = (
         method="POST",
         success=(202,),
     ),
+    _api("attachments"),
+    # Whoever is let through is told that a form is wanted; tests/app/attachments sends one.
+    _api("attachments", method="POST", success=(415,)),
+    _api(_FILE, path=_ONE_FILE),
+    _api(f"{_FILE}/content", path=f"{_ONE_FILE}/content"),
+    _api(f"{_FILE}/thumbnail", path=f"{_ONE_FILE}/thumbnail"),
+    _api(_FILE, path=_ONE_FILE, method="DELETE", success=(204,)),
     _memory("memories", MEMORY_READ),
     _memory("memories", MEMORY_WRITE, method="POST", body={"text": "tea"}, success=(201,)),
     _memory(_MEMORY, MEMORY_WRITE, path=_THE_MEMORY, method="PATCH", body={"pinned": True}),

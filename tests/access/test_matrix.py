@@ -21,7 +21,7 @@ from apps.core.scope import Actor, TenantRef
 from apps.memory import services as memory
 from tests.access.matrix import ROWS, SOCKETS, Access, Host, Row, SocketRow
 from tests.access.routes import routes_of
-from tests.factories import send
+from tests.factories import ready_attachment, send
 from tests.fixtures.database import World
 from tests.fixtures.people import PASSWORD, People
 
@@ -52,13 +52,16 @@ class Scene:
         return None if row.host == Host.PLATFORM else self.world.acme
 
     def ask(self, client: Client, row: Row) -> Any:
-        return client.generic(
+        answer: Any = client.generic(
             row.method,
             row.address.format(**self.names),
             data=self._filled(json.dumps(row.body)) if row.method != "GET" else "",
             content_type="application/json",
             REMOTE_ADDR=_ELSEWHERE,
         )
+        if answer.streaming:
+            answer.close()
+        return answer
 
     def _filled(self, body: str) -> str:
         for name, value in self.names.items():
@@ -85,6 +88,7 @@ def scene(committed: World, people: People, actor_in: ActorIn) -> Scene:
         "ended": ended,
         "message": turn.message_id,
         "answer": answer_id,
+        "attachment": ready_attachment(owner_id=people.ann, tenant=committed.acme),
         "acme": committed.acme.id,
         "key": key.id,
     }

@@ -133,6 +133,14 @@ class Socket:
         frame: Frame = json.loads(await self._connection.recv())
         return frame
 
+    def pause(self) -> None:
+        """Read nothing more from the network."""
+        self._connection.transport.pause_reading()
+
+    def abort(self) -> None:
+        """Drop the connection without a word."""
+        self._connection.transport.abort()
+
     async def close(self) -> None:
         """Close it with the closing handshake."""
         await self._connection.close()

@@ -14,7 +14,9 @@ FUNCTION_LINES = 60
 FUNCTION_LINES_P95 = 45
 
 # "path" → reason
-EXEMPT_FILES: dict[str, str] = {}
+EXEMPT_FILES: dict[str, str] = {
+    "karen_site/env.py": "one declaration per variable, in one place (style C34)",
+}
 # "path:function" → reason
 EXEMPT_FUNCTIONS: dict[str, str] = {}
 

@@ -30,6 +30,9 @@ The model's name says how it behaves (`BEHAVIOURS`); a number at its end sets th
 | `error-event` | two words, then an error inside the stream |
 | `huge` | one endless line |
 
+A latency profile (`ttft=300,itl=20,len=400`, with or without `stub/`) is understood as well, by the
+parser of Karen's own stub provider; such a model says the same words as that one.
+
 `first-<behaviour>` behaves so at the first request and like `plain` afterwards.
 """
 
@@ -43,6 +46,8 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeAlias
 
 from aiohttp import web
+
+from apps.providers.domain import stub
 
 Body: TypeAlias = dict[str, Any]
 
@@ -159,6 +164,7 @@ class _Answer:
         self._whole = self.count == words
         self._prompt_tokens = sum(len(_text_of(each).split()) for each in body["messages"])
         self.messages: list[Body] = body["messages"]
+        self.tools: list[Body] = body.get("tools") or []
 
     def chunk(self, delta: Body, finish: str | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
@@ -185,6 +191,46 @@ class _Answer:
 
 
 _Write: TypeAlias = Callable[[bytes], Awaitable[None]]
+
+
+class _Paced:
+    """An answer at the pace of a latency profile, kept by the clock."""
+
+    def __init__(self, answer: _Answer, profile: stub.StubProfile) -> None:
+        self._answer = answer
+        self._profile = profile
+
+    async def write(self, write: _Write) -> bool:
+        answer, profile = self._answer, self._profile
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        await write(answer.chunk({"role": "assistant", "content": ""}))
+        called = self._results_since_question()
+        if answer.tools and called < profile.tools:
+            await asyncio.sleep(profile.due_s(0))
+            name = answer.tools[called % len(answer.tools)]["function"]["name"]
+            call = {"index": 0, "id": f"stub_{called + 1}", "type": "function"}
+            function = {"name": name, "arguments": "{}"}
+            await write(answer.chunk({"tool_calls": [{**call, "function": function}]}))
+            await write(answer.finish("tool_calls"))
+        else:
+            question = next(
+                (m["content"] for m in reversed(answer.messages) if m["role"] == "user"), ""
+            )
+            for number, word in enumerate(stub.words(question, answer.count)):
+                pause = started + profile.due_s(number) - loop.time()
+                if pause > 0:
+                    await asyncio.sleep(pause)
+                await write(answer.chunk({"content": word}))
+            await write(answer.finish())
+        await write(answer.usage())
+        await write(b"data: [DONE]\n\n")
+        return True
+
+    def _results_since_question(self) -> int:
+        roles = [message["role"] for message in self._answer.messages]
+        last = len(roles) - 1 - roles[::-1].index("user") if "user" in roles else -1
+        return roles[last + 1 :].count("tool")
 
 
 class Upstream:
@@ -239,6 +285,8 @@ class Upstream:
         self.headers.append({name.lower(): value for name, value in request.headers.items()})
         model = body["model"]
         self.calls[model] += 1
+        if stub.looks_like_profile(model):
+            return await self._paced(request, body)
         behaviour, _, number = (
             model.rpartition("-") if re.search(r"-\d+$", model) else (model, "", "")
         )
@@ -251,10 +299,20 @@ class Upstream:
         if behaviour == "hang":
             await self._closing.wait()
             return _error(503, "stopped")
-        return await self._streamed(request, _Answer(body, int(number or WORDS)), behaviour)
+        answer = _Answer(body, int(number or WORDS))
+        return await self._streamed(
+            request, lambda write: self._write_answer(write, answer, behaviour)
+        )
+
+    async def _paced(self, request: web.Request, body: Body) -> web.StreamResponse:
+        try:
+            profile = stub.parse_profile(body["model"])
+        except stub.BadProfile as error:
+            return _error(404, f"model_not_found ({error})")
+        return await self._streamed(request, _Paced(_Answer(body, profile.length), profile).write)
 
     async def _streamed(
-        self, request: web.Request, answer: _Answer, behaviour: str
+        self, request: web.Request, write_answer: Callable[["_Write"], Awaitable[bool]]
     ) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
@@ -265,7 +323,7 @@ class Upstream:
             await response.write(data)
 
         try:
-            whole = await self._write_answer(write, answer, behaviour)
+            whole = await write_answer(write)
         except ConnectionResetError:
             self.next_drop.set()
             return response

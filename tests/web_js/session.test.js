@@ -169,3 +169,15 @@ test("waiting times double, are jittered, and stay under half a minute", () => {
   }
   assert.ok(backoff(4, () => 0.5) > backoff(1, () => 0.5));
 });
+
+test("a server that restarts says when to come back, and nobody comes earlier", () => {
+  const { connection, socket } = start();
+  socket().say(READY);
+  socket().say({ type: "reconnect", after_ms: 2200 });
+  socket().drop(1012);
+  assert.equal(connection.state, "offline");
+  mock.timers.tick(2199);
+  assert.equal(FakeSocket.made.length, 1);
+  mock.timers.tick(500);
+  assert.equal(FakeSocket.made.length, 2);
+});

@@ -177,6 +177,7 @@ RULES: tuple[Rule, ...] = (
         exempt={
             "tests/stubs": "a stub upstream delays on purpose",
             "tests/bench": "a measurement may pace its load",
+            "tests/chaos": "clients back off, and a fault lasts as long as it does in the world",
         },
         example="tests/app/test_turns.py",
         good=("import asyncio\nasync def t():\n    await asyncio.sleep(0)", "event.wait(5)"),

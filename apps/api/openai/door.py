@@ -16,6 +16,7 @@ import msgspec
 from django.conf import settings
 
 from apps.accounts import services as accounts
+from apps.accounts.contracts import KeyHolder
 from apps.accounts.domain.key_format import bearer_of
 from apps.accounts.errors import ApiKeyInvalid
 from apps.accounts.permissions import CHAT_USER
@@ -85,9 +86,7 @@ ROUTES = (
     Route(path="models/*", method="GET", permission=CHAT_USER, handler=listing.answer_model),
 )
 
-_requests = ratelimit.Limit(
-    name="openai.requests", burst=settings.API_REQUESTS_PER_MINUTE, period_s=60.0
-)
+_PERIOD_S = 60.0
 
 
 class OpenAIDoor:
@@ -180,8 +179,13 @@ async def _admitted(exchange: Exchange, scope: Scope) -> None:
             raise PermissionDenied(route.permission)
         if actor.id is None:
             raise ApiKeyInvalid
-        await ratelimit.enforce_async(_requests, actor.id.hex)
+        await ratelimit.enforce_async(_limit(holder), actor.id.hex)
         await route.handler(exchange, Caller(actor=actor, tenant=tenant, key_id=holder.key_id))
+
+
+def _limit(holder: KeyHolder) -> ratelimit.Limit:
+    burst = holder.requests_per_minute or settings.API_REQUESTS_PER_MINUTE
+    return ratelimit.Limit(name="openai.requests", burst=burst, period_s=_PERIOD_S)
 
 
 def _is_secure(exchange: Exchange, scope: Scope) -> bool:

@@ -28,7 +28,7 @@ def status_of(error: KarenError) -> int:
 def _type_of(error: KarenError) -> str:
     if isinstance(error, PermissionDenied):
         return "permission_error"
-    if isinstance(error, RateLimited):
+    if error.status == RateLimited.status:
         return "rate_limit_error"
     return "invalid_request_error" if error.status < 500 else "server_error"
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.conversations.api import context, streaming, views
+from apps.conversations.api import attachments, context, search, streaming, trace, views
 
 urlpatterns = [
     path("conversations", views.ConversationsView.as_view(), name="conversations"),
@@ -34,6 +34,24 @@ urlpatterns = [
     path("turns", views.TurnsView.as_view(), name="turns"),
     path("turns/<uuid:turn_id>", views.TurnView.as_view(), name="turn"),
     path("turns/<uuid:turn_id>/cancel", views.CancelTurnView.as_view(), name="turn-cancel"),
+    path("attachments", attachments.AttachmentsView.as_view(), name="attachments"),
+    path(
+        "attachments/<uuid:attachment_id>",
+        attachments.AttachmentView.as_view(),
+        name="attachment",
+    ),
+    path(
+        "attachments/<uuid:attachment_id>/content",
+        attachments.AttachmentContentView.as_view(),
+        name="attachment-content",
+    ),
+    path(
+        "attachments/<uuid:attachment_id>/thumbnail",
+        attachments.AttachmentThumbnailView.as_view(),
+        name="attachment-thumbnail",
+    ),
+    path("search", search.SearchView.as_view(), name="search"),
+    path("turns/<uuid:turn_id>/trace", trace.TurnTraceView.as_view(), name="turn-trace"),
     path("turns/<uuid:turn_id>/events", streaming.turn_events, name="turn-events"),
     path("models", views.ModelsView.as_view(), name="models"),
 ]

@@ -69,6 +69,8 @@ from apps.conversations.contracts.requests import (
     ConversationOptions as ConversationOptions,
     ModelId as ModelId,
     NewMessage as NewMessage,
+    SaidBefore as SaidBefore,
+    Transcript as Transcript,
 )
 from apps.conversations.contracts.states import (
     Delivery as Delivery,
@@ -79,6 +81,7 @@ from apps.conversations.contracts.states import (
     TurnKind as TurnKind,
     TurnState as TurnState,
 )
+from apps.conversations.contracts.steps import LedgerEntry as LedgerEntry, StepView as StepView
 from apps.conversations.contracts.views import (
     ConversationView as ConversationView,
     FeedbackView as FeedbackView,

@@ -54,6 +54,7 @@ class ClaimedTurn:
         history: The branch, oldest first; it ends with the message to be answered.
         prefix: What an interrupted answer said already; the turn continues it.
         requester_id: Who asked.
+        level: Degradation that an earlier attempt decided on, 1 to 4.
     """
 
     turn_id: UUID
@@ -69,6 +70,7 @@ class ClaimedTurn:
     prefix: str = ""
     requester_id: UUID | None = None
     temporary: bool = False
+    level: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

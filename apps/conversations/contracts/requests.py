@@ -1,6 +1,6 @@
 """What an edge asks the hub for; parsed from JSON bodies and frames alike."""
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -73,6 +73,26 @@ class NewMessage(BaseModel):
     edit_of: UUID | None = None
     attachments: tuple[UUID, ...] = Field(default=(), max_length=ATTACHMENTS_PER_MESSAGE)
     delivery: Delivery = Delivery.QUEUE
+    options: ConversationOptions | None = None
+
+
+class SaidBefore(BaseModel):
+    """One message of a transcript that a client brings along."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    role: Literal["user", "assistant"]
+    text: str
+
+
+class Transcript(BaseModel):
+    """A conversation that the client keeps: what was said, and the message to answer now."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    before: tuple[SaidBefore, ...] = ()
+    text: str
+    client_message_id: ClientMessageId
     options: ConversationOptions | None = None
 
 

@@ -7,7 +7,7 @@ import apps.core.ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("conversations", "0002_branching_queued_and_shared_chat"),
+        ("conversations", "0020_search"),
     ]
 
     operations = [

@@ -1,5 +1,6 @@
 """Tables of conversations, one file per noun; import from the defining module."""
 
+from apps.conversations.models.attachments import Attachment as Attachment
 from apps.conversations.models.conversations import (
     Conversation as Conversation,
     Folder as Folder,
@@ -7,5 +8,12 @@ from apps.conversations.models.conversations import (
 )
 from apps.conversations.models.messages import Feedback as Feedback, Message as Message
 from apps.conversations.models.sharing import Share as Share
+from apps.conversations.models.steps import TurnStep as TurnStep
 from apps.conversations.models.summaries import Summary as Summary
 from apps.conversations.models.turns import Turn as Turn
+from apps.conversations.models.search import (
+    MessageIndex as MessageIndex,
+    MessageVector as MessageVector,
+    SearchExport as SearchExport,
+    SearchWord as SearchWord,
+)

@@ -11,4 +11,7 @@ from apps.conversations.services.conversations import (
     start_conversation as start_conversation,
 )
 from apps.conversations.services.messages import send_message as send_message
+from apps.conversations.services.transcripts import (
+    start_from_transcript as start_from_transcript,
+)
 from apps.conversations.services.turns import cancel_turn as cancel_turn

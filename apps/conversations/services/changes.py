@@ -29,6 +29,7 @@ from apps.conversations.models.messages import Message
 from apps.conversations.models.turns import Turn
 from apps.conversations.notices import publish
 from apps.conversations.rendering import as_json
+from apps.conversations.search.outbox import note_changed
 from apps.core.clock import now
 
 
@@ -75,12 +76,22 @@ def announce(change: Change) -> None:
         conversation.updated_at = now()
         columns.append("updated_at")
     conversation.save(update_fields=columns)
+    if _is_searched_for(change):
+        note_changed(conversation.pk)
     row = selectors.with_details(Conversation.objects.filter(pk=conversation.pk)).get()
     people = {row.owner_id, *selectors.participant_ids(row)}
     if change.only_for is not None:
         people &= {change.only_for}
     notices = {person: _notices(row, change, person) for person in people}
     transaction.on_commit(lambda: publish(notices))
+
+
+def _is_searched_for(change: Change) -> bool:
+    # What a turn is still being written for is indexed together with its answer.
+    if change.conversation.temporary:
+        return False
+    final = not change.turns and (change.new_messages or "title" in change.columns)
+    return bool(change.messages or final)
 
 
 def _notices(row: Conversation, change: Change, person: UUID) -> list[Notice]:

@@ -4,12 +4,14 @@ from uuid import UUID
 
 from django.db import transaction
 
+from apps.conversations.attachments import services as attachments
 from apps.conversations.contracts import CancelledEvent, ConversationOptions, ConversationView
 from apps.conversations.domain.states import ACTIVE
 from apps.conversations.errors import MessageNotFound
 from apps.conversations.models.conversations import Conversation, Participant
 from apps.conversations.models.messages import Message
 from apps.conversations.models.turns import Turn
+from apps.conversations.search.outbox import note_removing
 from apps.conversations.selectors import (
     access_conversation,
     access_own_conversation,
@@ -24,7 +26,7 @@ from apps.conversations.services.changes import (
     record_change,
 )
 from apps.conversations.services.options import apply_options
-from apps.conversations.stream import append_event, request_cancel
+from apps.conversations.stream import append_end, request_cancel
 from apps.core.scope import Actor
 
 
@@ -119,6 +121,8 @@ def erase(conversation: Conversation) -> None:
     }
     active = list(Turn.objects.filter(conversation=conversation, state__in=ACTIVE))
     announce_gone(conversation.pk, people)
+    attachments.remove_of_conversation(conversation.pk)
+    note_removing(conversation.pk)
     conversation.delete()
     ends = [
         (turn.pk, CancelledEvent(attempt=turn.attempt, message_id=turn.answer_id))
@@ -130,4 +134,4 @@ def erase(conversation: Conversation) -> None:
 def _end_streams(ends: list[tuple[UUID, CancelledEvent]]) -> None:
     for turn_id, event in ends:
         request_cancel(turn_id)
-        append_event(turn_id, event)
+        append_end(turn_id, event)

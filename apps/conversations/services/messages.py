@@ -7,6 +7,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
+from apps.conversations.attachments import services as attachments
 from apps.conversations.contracts import (
     ConversationOptions,
     Delivery,
@@ -55,6 +56,9 @@ def send_message(*, actor: Actor, message: NewMessage, permission: str) -> TurnA
         IdempotencyConflict: The id was used for another message.
         TurnInProgress: An answer is being written and `delivery` is `reject`.
         QueueFull: Too many messages wait already.
+        AttachmentNotFound: A file does not exist, or is not the actor's.
+        AttachmentWasRefused: A file was refused.
+        AttachmentAlreadySent: A file was sent in another conversation.
         TooManyTurns: Too many answers are being written for the person or the workspace.
         ModelNotFound: A wanted model is not configured.
         NoModelAvailable: None is.
@@ -72,36 +76,22 @@ def send_message(*, actor: Actor, message: NewMessage, permission: str) -> TurnA
 @transaction.atomic(durable=True)
 def _send_once(*, actor: Actor, wanted: NewMessage, permission: str) -> TurnAccepted:
     conversation, is_new = _conversation_for(actor=actor, wanted=wanted, permission=permission)
-    digest = _digest(wanted)
     if not is_new:
         sent = find_sent_message(
             conversation=conversation, client_message_id=wanted.client_message_id
         )
         if sent is not None:
-            return _sent_before(conversation, sent, digest)
+            return _sent_before(conversation, sent, _digest(wanted))
     models = _models(wanted, conversation)
     demand_room(require_owner(actor, permission), turns=len(models))
     place = _place(wanted, conversation, is_new=is_new)
-    question = Message(
+    question, answers = _stored(
+        actor=actor,
+        wanted=wanted,
         conversation=conversation,
         parent_id=place.parent_id,
-        role=Role.USER,
-        parts=[TextPart(text=wanted.text).model_dump(mode="json")] if wanted.text else [],
-        author_id=actor.id,
-        client_message_id=wanted.client_message_id,
-        request_digest=digest,
+        models=models,
     )
-    answers = [
-        Message(
-            conversation=conversation,
-            parent=question,
-            role=Role.ASSISTANT,
-            status=MessageStatus.STREAMING,
-            model=model.id,
-        )
-        for model in models
-    ]
-    Message.objects.bulk_create([question, *answers])
     turns = [
         queue_turn(
             conversation=conversation,
@@ -128,6 +118,42 @@ def _send_once(*, actor: Actor, wanted: NewMessage, permission: str) -> TurnAcce
         )
     )
     return _accepted(conversation, question, turns, created=True)
+
+
+def _stored(
+    *,
+    actor: Actor,
+    wanted: NewMessage,
+    conversation: Conversation,
+    parent_id: UUID | None,
+    models: list[ModelInfo],
+) -> tuple[Message, list[Message]]:
+    question = Message(
+        conversation=conversation,
+        parent_id=parent_id,
+        role=Role.USER,
+        parts=[TextPart(text=wanted.text).model_dump(mode="json")] if wanted.text else [],
+        author_id=actor.id,
+        client_message_id=wanted.client_message_id,
+        request_digest=_digest(wanted),
+    )
+    answers = [
+        Message(
+            conversation=conversation,
+            parent=question,
+            role=Role.ASSISTANT,
+            status=MessageStatus.STREAMING,
+            model=model.id,
+        )
+        for model in models
+    ]
+    Message.objects.bulk_create([question, *answers])
+    if wanted.attachments:
+        question.parts += attachments.attach(
+            message=question, attachment_ids=wanted.attachments, owner_id=actor.id
+        )
+        question.save(update_fields=["parts"])
+    return question, answers
 
 
 def _check_text(message: NewMessage) -> None:

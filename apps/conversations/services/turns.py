@@ -40,7 +40,7 @@ from apps.conversations.selectors import (
     turn_view,
 )
 from apps.conversations.services.changes import Change, announce, lock_conversation
-from apps.conversations.stream import append_event, has_terminal_event, request_cancel
+from apps.conversations.stream import append_end, append_event, is_torn, request_cancel
 from apps.core import scope
 from apps.core.clock import now
 from apps.core.envelope import error_body
@@ -52,8 +52,11 @@ from apps.providers.contracts import ModelInfo
 logger = get_logger(__name__)
 
 LEASE_KIND = "turn"
-# A queued turn is enqueued again after this long: a message that the broker lost is not waited for.
-_QUEUED_TTL_S = 90.0
+# After this long somebody looks whether a queued turn's message is still there: what a killed
+# worker or a killed broker lost is not waited for.
+_QUEUED_TTL_S = 8.0
+# The message expires after this long (`tasks.run_turn`): then another one is due in any case.
+_MESSAGE_TTL_S = 90.0
 _ANNOUNCE_TTL_S = 5.0
 RUN_TASK = "conversations.run_turn"
 
@@ -101,7 +104,8 @@ def _settings_of(conversation: Conversation) -> TurnSettings:
         persona=conversation.persona,
         system_instruction=conversation.system_instruction,
         temperature=conversation.temperature,
-        memory_enabled=conversation.memory_enabled and not conversation.temporary,
+        memory_enabled=conversation.memory_enabled
+        and (not conversation.temporary or conversation.origin == "api"),
         show_reasoning=conversation.show_reasoning,
         tools=None if conversation.tools is None else tuple(conversation.tools),
     )
@@ -110,7 +114,7 @@ def _settings_of(conversation: Conversation) -> TurnSettings:
 def _wait(turn: Turn) -> None:
     # The lease is the safety net: should the turn before end without releasing this one, the
     # reaper looks and does it.
-    jobs.hold_lease(kind=LEASE_KIND, key=turn.pk, owner="queue", ttl_s=_QUEUED_TTL_S)
+    jobs.hold_lease(kind=LEASE_KIND, key=turn.pk, owner="queue", ttl_s=_MESSAGE_TTL_S)
 
 
 def _release_next(turn: Turn) -> None:
@@ -126,8 +130,8 @@ def _release_next(turn: Turn) -> None:
         _enqueue(following)
 
 
-def _enqueue(turn: Turn) -> None:
-    jobs.hold_lease(kind=LEASE_KIND, key=turn.pk, owner="queue", ttl_s=_QUEUED_TTL_S)
+def _enqueue(turn: Turn, *, ttl_s: float = _QUEUED_TTL_S) -> None:
+    jobs.hold_lease(kind=LEASE_KIND, key=turn.pk, owner="queue", ttl_s=ttl_s)
     jobs.enqueue_on_commit(RUN_TASK, queue=turn.queue, turn_id=turn.pk)
 
 
@@ -161,6 +165,7 @@ def claim_turn(*, turn_id: UUID, owner: str, lease_ttl_s: float) -> ClaimedTurn 
         prefix=turn.continues.text if turn.continues is not None else "",
         requester_id=turn.requester_id,
         temporary=turn.conversation.temporary,
+        level=turn.level,
     )
 
 
@@ -182,19 +187,22 @@ def _without_nul(part: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+@transaction.atomic(durable=True)
 def save_partial(*, claimed: ClaimedTurn, text: str) -> bool:
     """Keep the text written so far, unless this attempt was fenced off.
 
     Returns:
         Whether this attempt still holds the turn.
     """
-    still_mine = Turn.objects.filter(
+    # The turn is locked first: a condition on another table is judged by what was true when the
+    # statement began, so a save that waited for the end of the turn would undo its text.
+    mine = Turn.objects.select_for_update(no_key=True, of=("self",)).filter(
         pk=claimed.turn_id, attempt=claimed.attempt, state=TurnState.RUNNING
     )
-    updated = Message.objects.filter(pk=claimed.answer_id, answered_turn__in=still_mine).update(
-        parts=_text_parts(text)
-    )
-    return bool(updated)
+    if not mine.values_list("pk", flat=True).first():
+        return False
+    Message.objects.filter(pk=claimed.answer_id).update(parts=_text_parts(text))
+    return True
 
 
 def finish_turn(
@@ -243,7 +251,8 @@ def finish_turn(
         if follow_up is not None:
             follow_up(conversation)
     # The lease outlives the event: if it cannot be written now, the reaper writes it.
-    if announce_end(turn):
+    whole = outcome.text if is_torn(turn.pk) else None
+    if append_end(turn.pk, terminal_event(turn), whole=whole):
         jobs.release_lease(kind=LEASE_KIND, key=claimed.turn_id, owner=claimed.owner)
     return True
 
@@ -251,10 +260,12 @@ def finish_turn(
 def announce_end(turn: Turn) -> bool:
     """Write the terminal event of a turn that ended, unless the log has it.
 
+    Nobody knows any more what reached the log, so the stored text goes before it.
+
     Returns:
         Whether the log has it now; false while Redis is away.
     """
-    return has_terminal_event(turn.pk) or append_event(turn.pk, terminal_event(turn))
+    return append_end(turn.pk, terminal_event(turn), whole=turn.answer.text)
 
 
 def recover_turn(turn_id: UUID) -> None:
@@ -283,12 +294,24 @@ def recover_turn(turn_id: UUID) -> None:
 
 
 def _recover_waiting(turn: Turn) -> None:
+    """Enqueue a waiting turn again unless its message may still stand in the queue.
+
+    It was sent at least as long ago as its lease lived: where the oldest message is younger, it is
+    not among them.
+    """
     if turn.blocked_by is not None and turn.blocked_by.state in ACTIVE:
         _wait(turn)
         return
-    turn.blocked_by = None
-    turn.save(update_fields=["blocked_by"])
-    _enqueue(turn)
+    if turn.blocked_by is not None:
+        turn.blocked_by = None
+        turn.save(update_fields=["blocked_by"])
+    waited_s = (now() - (turn.started_at or turn.created_at)).total_seconds()
+    if jobs.oldest_message_age_s(turn.queue) < _QUEUED_TTL_S - 1.0:
+        _enqueue(turn)
+    elif waited_s < _MESSAGE_TTL_S:
+        jobs.hold_lease(kind=LEASE_KIND, key=turn.pk, owner="queue", ttl_s=_QUEUED_TTL_S)
+    else:
+        _enqueue(turn, ttl_s=_MESSAGE_TTL_S)
 
 
 def _end_without_worker(

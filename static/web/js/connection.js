@@ -11,7 +11,7 @@ const FINAL = new Map([
 ]);
 
 const BASE_MS = 500;
-const MAX_MS = 30_000;
+const MAX_MS = 6_000; // a restarted server is back within seconds, and so should people be
 const TOO_MANY_MS = 20_000;
 
 /**
@@ -98,7 +98,7 @@ export class Connection extends EventTarget {
       this.#setState("online");
     }
     if (frame.type === "reconnect") {
-      this.#notBefore = (frame.after_s ?? 1) * 1000;
+      this.#notBefore = frame.after_ms ?? 1000;
       return;
     }
     this.dispatchEvent(new CustomEvent("frame", { detail: frame }));

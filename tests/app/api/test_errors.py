@@ -28,12 +28,19 @@ BrowserOf = Callable[[UUID, TenantRef | None], Client]
 _ARGUMENTS: dict[str, object] = {
     "limit": 10,
     "length": 11,
+    "whose": "person",
+    "body": {"type": "provider_rejected", "message": "It refused."},
     "limit_bytes": 10,
     "retry_after_s": 2.0,
     "problem": "reserved",
     "model": "no/such",
     "param": "n",
     "text": "It must be 1.",
+    "count": 11,
+    "used_bytes": 9,
+    "media_type": "application/x-odd",
+    "reason": "ratio",
+    "signature": "Eicar",
 }
 
 

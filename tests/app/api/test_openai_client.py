@@ -6,11 +6,17 @@ import math
 from array import array
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
 import openai
 import pytest
 
-from apps.core.concurrency import platform_db
+from apps.conversations.following import Follower, follow_turn
+from apps.conversations.models.conversations import Conversation
+from apps.conversations.models.messages import Message
+from apps.conversations.models.turns import Turn
+from apps.core import scope
+from apps.core.concurrency import platform_db, tenant_db
 from apps.core.http import safe_async_client
 from apps.providers.catalogue import EMBEDDING_DIMENSIONS, EMBEDDING_MODEL
 from tests.fixtures.database import World
@@ -60,11 +66,75 @@ async def test_models_are_listed_and_found(client: Any) -> None:
     assert (await client.models.retrieve("openai/plain")).owned_by == "openai"
 
 
-async def test_karen_is_not_listed_until_assistants_are_wired(client: Any) -> None:
-    assert "karen" not in [model.id async for model in client.models.list()]
-    with pytest.raises(openai.NotFoundError) as caught:
-        await client.chat.completions.create(model="karen", messages=HELLO)
-    assert caught.value.code == "model_not_found"
+async def test_an_assistant_answers_as_a_turn(client: Any, worker: World) -> None:
+    assert "karen" in [model.id async for model in client.models.list()]
+
+    answer = await client.chat.completions.create(
+        model="karen",
+        messages=[
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "my name is Ann"},
+            {"role": "assistant", "content": "Hello Ann."},
+            {"role": "user", "content": "what did I say?"},
+        ],
+    )
+
+    assert "what did I say?" in answer.choices[0].message.content
+    assert answer.usage.completion_tokens
+    with scope.tenant_scope(worker.acme):
+        stored = await tenant_db(Conversation.objects.get)
+        texts = await tenant_db(lambda: [m.text for m in Message.objects.order_by("id")][:3])
+    assert (stored.temporary, stored.origin, stored.system_instruction) == (
+        True,
+        "api",
+        "Be brief.",
+    )
+    assert texts == ["my name is Ann", "Hello Ann.", "what did I say?"]
+
+
+async def test_an_assistant_streams_and_a_client_that_leaves_stops_it(
+    client: Any, worker: World
+) -> None:
+    stream = await client.chat.completions.create(
+        model="karen",
+        messages=[{"role": "user", "content": "!delay 0.05\n!tokens 400"}],
+        stream=True,
+    )
+    async for chunk in stream:
+        if chunk.choices and chunk.choices[0].delta.content:
+            break
+    await stream.close()
+
+    def turn_id() -> UUID:
+        return Turn.objects.get().pk
+
+    async def kinds() -> list[str]:
+        follower = Follower(tenant=worker.acme, actor=scope.SYSTEM)
+        return [e[1].kind async for e in follow_turn(follower, await tenant_db(turn_id)) if e]
+
+    with scope.tenant_scope(worker.acme):
+        assert (await kinds())[-1] == "cancelled"
+
+
+async def test_an_assistant_says_what_it_does_not_take(client: Any) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        await client.chat.completions.create(model="karen", messages=HELLO, tools=[ADD])
+    assert caught.value.param == "tools"
+    with pytest.raises(openai.BadRequestError) as caught:
+        await client.chat.completions.create(
+            model="karen", messages=[{"role": "assistant", "content": "x"}]
+        )
+    assert caught.value.param == "messages"
+    with pytest.raises(openai.NotFoundError):
+        await client.chat.completions.create(model="karen/nobody", messages=HELLO)
+
+
+async def test_an_assistants_failed_turn_is_an_error_with_its_cause(client: Any) -> None:
+    with pytest.raises(openai.APIStatusError) as caught:
+        await client.chat.completions.create(
+            model="karen", messages=[{"role": "user", "content": "!error rejected"}]
+        )
+    assert caught.value.code == "answer_failed"
 
 
 async def test_a_completion(client: Any, upstream: Upstream) -> None:

@@ -1,7 +1,7 @@
 """Who gets into `/v1/…`, and what is said to everybody else."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -15,10 +15,12 @@ from pytest_django.fixtures import Settings
 from apps.accounts import services as accounts
 from apps.accounts.models.api_keys import ApiKey
 from apps.api.openai import chat, door, exchange
-from apps.core import ratelimit, scope
+from apps.core import scope
 from apps.core.concurrency import platform_db
 from apps.core.scope import TenantRef
 from apps.tenants import services as tenants
+from apps.tenants.models import Plan, Tenant
+from apps.tenants.selectors import forget_limits
 from tests.fixtures.database import World
 from tests.fixtures.live import NewKey
 from tests.fixtures.people import People
@@ -158,9 +160,21 @@ async def test_wrong_addresses_and_methods_are_said_so(
 
 
 @pytest.fixture
-def two_requests(monkeypatch: pytest.MonkeyPatch) -> None:
-    limit = ratelimit.Limit(name="openai.test", burst=2, period_s=60.0)
-    monkeypatch.setattr(door, "_requests", limit)
+def two_requests(settings: Settings) -> None:
+    settings.API_REQUESTS_PER_MINUTE = 2
+
+
+@pytest.fixture
+def put_acme_on_a_plan(committed: World) -> Iterator[Callable[..., None]]:
+    def put(**limits: int) -> None:
+        plan = Plan.objects.create(name="api", limits=limits)
+        Tenant.objects.filter(pk=committed.acme.id).update(plan=plan)
+        forget_limits()
+
+    yield put
+    Tenant.objects.filter(pk=committed.acme.id).update(plan=None)
+    Plan.objects.filter(name="api").delete()
+    forget_limits()
 
 
 async def test_too_many_requests_are_told_when_to_come_back(
@@ -170,6 +184,14 @@ async def test_too_many_requests_are_told_when_to_come_back(
     assert [answer.status for answer in answers] == [200, 200, 429]
     assert answers[-1].error["code"] == "rate_limit_exceeded"
     assert 1 <= int(answers[-1].headers["retry-after"]) <= 30
+
+
+async def test_a_plan_says_how_many_requests_its_workspace_may_send(
+    ask_v1: AskV1, committed: World, key: str, put_acme_on_a_plan: Callable[..., None]
+) -> None:
+    await platform_db(put_acme_on_a_plan, api_requests_per_minute=1)
+    answers = [await ask_v1("models", tenant=committed.acme, key=key) for _ in range(2)]
+    assert [answer.status for answer in answers] == [200, 429]
 
 
 async def test_a_second_key_of_the_same_person_has_no_limit_of_its_own(

@@ -73,3 +73,17 @@ def test_sending(
         )
 
     assert answer.status_code == 202
+
+
+def test_answering_without_tools(
+    committed: World,
+    people: People,
+    actor_in: Callable[[UUID, TenantRef], Actor],
+    answered: tuple[UUID, UUID],
+    budget: Budget,
+) -> None:
+    ann = actor_in(people.ann, committed.acme)
+    turn = send(actor=ann, tenant=committed.acme, conversation_id=answered[0])
+
+    with scope.tenant_scope(committed.acme), budget("run_turn"):
+        orchestrator.run_turn(turn_id=turn.turn_id)

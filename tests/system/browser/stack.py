@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,8 +53,10 @@ def reachable_folder(made: Path) -> Path:
 
 
 @contextmanager
-def running_stack(folder: Path, port: int) -> Iterator[RunningStack]:
-    """Start everything as `make run` does and stop it as Ctrl-C does."""
+def running_stack(
+    folder: Path, port: int, *, extra: Mapping[str, str] | None = None
+) -> Iterator[RunningStack]:
+    """Start everything as `make run` does, with `extra` variables; stop it as Ctrl-C does."""
     log = folder / "run.log"
     unwanted = {"DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "KAREN_ROLE"}
     environment = {
@@ -63,6 +65,7 @@ def running_stack(folder: Path, port: int) -> Iterator[RunningStack]:
         "PORT": str(port),
         "PYTHONUNBUFFERED": "1",
         "ANSWER_MAX_TOKENS": "200",  # the small model likes to go on until it must stop
+        **(extra or {}),
     }
     with log.open("wb") as output:
         process = subprocess.Popen(

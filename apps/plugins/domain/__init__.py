@@ -1,0 +1,1 @@
+"""Pure rules of tools: arithmetic, units, texts for models."""

@@ -1,0 +1,44 @@
+"""A worker whose broker dies keeps its running work."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+from uuid import UUID
+
+import pytest
+from celery.exceptions import Reject
+from django.db import OperationalError
+from kombu.transport.redis import Channel
+
+from apps.conversations.tasks import run_turn
+from apps.core.ids import new_id
+from apps.core.scope import TenantRef
+from apps.jobs import task
+from celery_app.app import LeaseBackedQoS
+
+
+def test_a_worker_survives_a_broker_that_died_with_messages_unacknowledged() -> None:
+    channel = cast("Any", SimpleNamespace(connection=SimpleNamespace(client=None)))
+    qos = LeaseBackedQoS.__new__(LeaseBackedQoS)
+    qos.channel = channel
+
+    qos.restore_unacked()
+
+    assert Channel.QoS is LeaseBackedQoS
+
+
+def test_a_task_whose_database_is_away_goes_back_to_its_queue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def away(_tenant_id: UUID) -> TenantRef | None:
+        raise OperationalError("the server closed the connection")
+
+    monkeypatch.setattr(task, "resolve_tenant", away)
+    monkeypatch.setattr(task, "_database_answers", lambda: False)
+    run_turn.push_request(headers={task.TENANT_HEADER: str(new_id())})
+    try:
+        with pytest.raises(Reject) as rejected:
+            run_turn(turn_id=str(new_id()))
+    finally:
+        run_turn.pop_request()
+
+    assert cast("Any", rejected.value).requeue is True

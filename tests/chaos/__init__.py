@@ -1,0 +1,1 @@
+"""Durability under fire: real processes are killed while people chat; `make chaos`."""
