@@ -1,5 +1,7 @@
 """Prompts for chat templates that know a system message only at the beginning, or not at all."""
 
+from itertools import pairwise
+
 from hypothesis import given, strategies as st
 
 from apps.providers.contracts import ChatMessage, Role
@@ -17,7 +19,7 @@ def test_folded_messages_alternate_and_keep_every_text_in_order(
     folded = folded_messages(messages)
 
     roles = [message.role for message in folded]
-    assert all(one is not other for one, other in zip(roles, roles[1:], strict=False))
+    assert all(one is not other for one, other in pairwise(roles))
     assert set(roles) <= {Role.USER, Role.ASSISTANT}
     assert "\n\n".join(m.text for m in folded) == "\n\n".join(m.text for m in messages)
 
