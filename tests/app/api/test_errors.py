@@ -41,6 +41,8 @@ _ARGUMENTS: dict[str, object] = {
     "media_type": "application/x-odd",
     "reason": "ratio",
     "signature": "Eicar",
+    "place": "line 1",
+    "key": "ttft",
 }
 
 
