@@ -29,6 +29,7 @@ def _warm_remote() -> None:
     from apps.providers import gateway
 
     gateway.warm_remote()
+    gateway.warm_counter(in_process=False)
 
 
 def _warm() -> None:
@@ -43,5 +44,6 @@ def _warm() -> None:
 
     try:
         gateway.warm()
+        gateway.warm_counter(in_process=True)
     except KarenError as error:  # the turn that needs the model will say it to its person
         get_logger(__name__).warning("local_model.not_loaded", reason=str(error))

@@ -193,6 +193,14 @@ class Environment:
         "Most tokens one answer may have; a quarter of a small model's context at most.",
         group="Models",
     )
+    chat_titles: bool = _var(
+        True, "Have the model write the titles of conversations.", group="Models"
+    )
+    chat_summaries: bool = _var(
+        True,
+        "Have the model summarise the beginning of conversations that outgrow its context.",
+        group="Models",
+    )
     openai_api_key: str = _var(
         "", "Key of an OpenAI-compatible service.", group="Models", secret=True
     )

@@ -12,4 +12,5 @@ pytest_plugins = [
     "tests.fixtures.work",
     "tests.fixtures.budgets",
     "tests.fixtures.elastic",
+    "tests.fixtures.scribe",
 ]

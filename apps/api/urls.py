@@ -16,6 +16,7 @@ _version_1: Routes = [
     path("me", views.MeView.as_view(), name="me"),
     path("", include("apps.accounts.api.urls")),
     path("", include("apps.conversations.api.urls")),
+    path("", include("apps.memory.api.urls")),
 ]
 
 platform_urls: Routes = [

@@ -71,6 +71,13 @@ class _Actors:
 _actors = _Actors()
 
 
+def requester_of(claimed: ClaimedTurn) -> Actor | None:
+    """Return who asked, with what they may do; known for a minute. Blocking."""
+    if claimed.requester_id is None:
+        return None
+    return _actors.get(claimed.requester_id, claimed.tenant)
+
+
 def offered_tools(claimed: ClaimedTurn, model: ModelInfo) -> tuple[ToolSpec, ...]:
     """Return what the model is told it may call in this turn. Blocking: may ask the database."""
     if not model.supports_tools or claimed.requester_id is None or not registered_tools():

@@ -1,23 +1,47 @@
-"""Stage 8: what follows an answer: keep it, count it, tell other tabs.
+"""Stage 8: what follows an answer: keep it, count it, tell other tabs, title it, sum it up.
 
-Summaries, memories and indexing join here.
+Nothing here delays the answer: titles and summaries are tasks, enqueued in the transaction that
+ends the turn, and only when there is something for them to do.
 """
 
+from uuid import UUID
+
+from django.conf import settings
+from django.db import DatabaseError
+
 from apps.conversations import metrics
-from apps.conversations.contracts import ClaimedTurn, TurnOutcome
+from apps.conversations.contracts import (
+    ClaimedTurn,
+    SummaryState,
+    TurnKind,
+    TurnOutcome,
+    TurnState,
+)
+from apps.conversations.models.conversations import Conversation
 from apps.conversations.services import turns
+from apps.conversations.summaries import SUMMARISE_TASK
+from apps.conversations.titles import TITLE_TASK
 from apps.core.logging import get_logger
+from apps.jobs import services as jobs
+from apps.memory import services as memory
+from apps.providers import selectors as providers
+from apps.providers.contracts import ModelInfo
 
 logger = get_logger(__name__)
 
 
 def settle(claimed: ClaimedTurn, outcome: TurnOutcome) -> None:
     """End the attempt with `outcome`; a fenced attempt leaves no trace."""
-    if not turns.finish_turn(claimed=claimed, outcome=outcome):
+
+    def follow_up(conversation: Conversation) -> None:
+        _enqueue_follow_ups(claimed, outcome, conversation)
+
+    if not turns.finish_turn(claimed=claimed, outcome=outcome, follow_up=follow_up):
         return
     metrics.turns_total.labels(outcome.state.value).inc()
     if outcome.completion_tokens:
         metrics.tokens_streamed_total.inc(outcome.completion_tokens)
+    _note_memories(outcome)
     logger.info(
         "turn.ended",
         turn_id=str(claimed.turn_id),
@@ -26,3 +50,47 @@ def settle(claimed: ClaimedTurn, outcome: TurnOutcome) -> None:
         model=claimed.model,
         completion_tokens=outcome.completion_tokens,
     )
+
+
+def _enqueue_follow_ups(
+    claimed: ClaimedTurn, outcome: TurnOutcome, conversation: Conversation
+) -> None:
+    model = providers.find_model(outcome.model or claimed.model)
+    if model is None or model.scripted or outcome.state is not TurnState.COMPLETED:
+        return
+    if _wants_title(claimed, outcome, conversation):
+        jobs.enqueue_on_commit(
+            TITLE_TASK, queue=_queue_of(model, "gpu.inference"), turn_id=claimed.turn_id
+        )
+    if (outcome.context or {}).get("summary") == SummaryState.WANTED:
+        jobs.enqueue_on_commit(
+            SUMMARISE_TASK,
+            queue=_queue_of(model, "gpu.consolidation"),
+            message_id=claimed.answer_id,
+            model=model.id,
+        )
+
+
+def _wants_title(claimed: ClaimedTurn, outcome: TurnOutcome, conversation: Conversation) -> bool:
+    if not settings.CHAT_TITLES or conversation.temporary or conversation.titled_by:
+        return False
+    # An import or a fork brought its title along.
+    return claimed.kind is TurnKind.ANSWER and not conversation.origin and bool(outcome.text)
+
+
+def _queue_of(model: ModelInfo, own: str) -> str:
+    return own if model.in_process else "chat"
+
+
+def _note_memories(outcome: TurnOutcome) -> None:
+    """Count which memories the answer had; after the answer, and not worth failing for."""
+    items = (outcome.context or {}).get("items", ())
+    used = [
+        UUID(item["id"].partition(":")[2])
+        for item in items
+        if item["taken"] and item["id"].startswith("memory:")
+    ]
+    try:
+        memory.note_used(memory_ids=used)
+    except DatabaseError:
+        logger.warning("memory.use_not_noted", memories=len(used))

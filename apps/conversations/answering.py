@@ -1,6 +1,7 @@
 """An answer while it grows: its parts in order, what it consumed, the events that tell of it."""
 
 import time
+from typing import Any
 
 from apps.conversations import metrics
 from apps.conversations.contracts import (
@@ -49,6 +50,7 @@ class Answer:
         self.model = claimed.model
         self.level = 1
         self.finish_reason = ""
+        self.context: dict[str, Any] | None = None
 
     @property
     def text(self) -> str:
@@ -173,6 +175,7 @@ class Answer:
             completion_tokens=usage.completion_tokens if usage else None,
             usage_estimated=usage.estimated if usage else False,
             level=self.level,
+            context=self.context,
             # After a handover the turn knows its model, but the message does not yet.
             model=self.model if self.model != self._claimed.model or self.level > 1 else "",
         )

@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError
@@ -52,7 +53,6 @@ _SAVE_EVERY_S = 2.0
 _CONTEXT_SAFETY = 0.9
 _MAX_RETRIES = 2  # after the first try; the gateway has repeated short failures already
 _LONGEST_PAUSE_S = 60.0
-_CONTINUE = "Go on exactly where you stopped. Do not repeat anything and do not comment on it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +63,7 @@ class Prepared:
     messages: tuple[ChatMessage, ...]
     tools: tuple[ToolSpec, ...]
     answer_tokens: int
+    context: dict[str, Any] | None = None
 
 
 class _HandedOver(Exception):  # a way out, no error
@@ -225,6 +226,7 @@ class Attempt:
 
     async def _reason_and_act(self, prepared: Prepared) -> None:
         self._said = False
+        self._answer.context = prepared.context
         level = degradation.level_of(prepared.model, asked=self._claimed.model)
         await self._answer.begin(model=prepared.model.id, level=max(level, self._claimed.level))
         while True:
@@ -305,11 +307,6 @@ class Attempt:
         prompt = prepared.messages
         if not prepared.model.supports_vision and any(each.images for each in prompt):
             prompt = tuple(_without_images(each) for each in prompt)
-        if self._claimed.prefix:
-            prompt += (
-                ChatMessage(role=Role.ASSISTANT, text=self._claimed.prefix),
-                ChatMessage(role=Role.USER, text=_CONTINUE),
-            )
         if not self._exchange:
             return prompt
         window = int(prepared.model.context_tokens * _CONTEXT_SAFETY) - prepared.answer_tokens

@@ -11,8 +11,19 @@ chat_latency_seconds = Histogram(
     "kari_chat_latency_seconds", "From claiming a turn to its first delta, in seconds."
 )
 tokens_streamed_total = Counter("kari_chat_tokens_streamed_total", "Tokens of answers.")
-context_tokens = Histogram(
-    "kari_chat_context_messages", "Messages in a prompt.", buckets=(1, 2, 5, 10, 20, 50, 100, 200)
+context_tokens_total = Counter(
+    "kari_chat_context_tokens_total", "Tokens of prompts, as counted before they are sent."
+)
+context_seconds = Histogram(
+    "kari_chat_context_seconds",
+    "Time to assemble a prompt.",
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.08, 0.15, 0.3, 1),
+)
+context_missing_total = Counter(
+    "kari_chat_context_missing_total", "Prompts that went without a source.", ["source"]
+)
+follow_ups_total = Counter(
+    "kari_chat_follow_ups_total", "Titles and summaries, by outcome.", ["task", "outcome"]
 )
 turns_total = Counter("karen_turns_total", "Attempts that ended, by state.", ["state"])
 turns_degraded_total = Counter(

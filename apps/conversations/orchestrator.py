@@ -17,6 +17,7 @@ from apps.conversations.attempt import Attempt, Prepared
 from apps.conversations.context import assemble_prompt
 from apps.conversations.contracts import ClaimedTurn, TurnOutcome, TurnState
 from apps.conversations.domain.steps import StepKind
+from apps.conversations.elsewhere import elsewhere, with_images
 from apps.conversations.instructions import system_message
 from apps.conversations.services import steps, turns
 from apps.conversations.tracing import Trace
@@ -128,12 +129,19 @@ def _prepared(claimed: ClaimedTurn, model: ModelInfo, trace: Trace) -> Prepared:
     with trace.timed(StepKind.CONTEXT) as detail:
         prompt = assemble_prompt(
             claimed,
+            model=model,
             system=system,
-            context_tokens=model.context_tokens,
             answer_tokens=answer_tokens,
+            elsewhere=elsewhere(),
         )
-        detail |= {"messages": len(prompt.messages), "dropped": prompt.dropped}
-    metrics.context_tokens.observe(len(prompt.messages))
+        messages = prompt.messages
+        if model.supports_vision:
+            messages = with_images(claimed, messages)
+        detail |= {
+            "messages": len(messages),
+            "dropped": prompt.dropped,
+            "tokens": prompt.tokens,
+        }
     with trace.timed(StepKind.ROUTE) as detail:
         tools = offered_tools(claimed, model)
         detail |= {
@@ -141,4 +149,10 @@ def _prepared(claimed: ClaimedTurn, model: ModelInfo, trace: Trace) -> Prepared:
             "provider": model.provider,
             "tools": [tool.name for tool in tools],
         }
-    return Prepared(model=model, messages=prompt.messages, tools=tools, answer_tokens=answer_tokens)
+    return Prepared(
+        model=model,
+        messages=messages,
+        tools=tools,
+        answer_tokens=answer_tokens,
+        context=prompt.context,
+    )

@@ -167,6 +167,11 @@ def list_conversations(*, actor: Actor, permission: str) -> QuerySet[Conversatio
     return with_details(Conversation.objects.filter(visible_to(user_id)))
 
 
+def has_participants(*, conversation_id: UUID) -> bool:
+    """Say whether anybody besides the owner takes part in a conversation."""
+    return Participant.objects.filter(conversation_id=conversation_id).exists()
+
+
 def get_conversation_view(
     *, actor: Actor, conversation_id: UUID, permission: str
 ) -> ConversationView:

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from apps.conversations import expiry, orchestrator
+from apps.conversations import expiry, orchestrator, summaries as branch_summaries, titles
 from apps.conversations.attachments import chain, summaries, sweeping
 from apps.conversations.search import upkeep
 from apps.conversations.services import transfer
@@ -151,3 +151,27 @@ def catch_up_search() -> None:
 def tidy_search() -> None:
     """Forget words that no message of a workspace holds any more."""
     upkeep.tidy()
+
+
+@tenant_task(
+    name="conversations.write_title",
+    queue="chat",
+    deadline_s=90,
+    expires_s=600,
+    idempotency="a conversation is titled once",
+)
+def write_title(*, turn_id: str) -> None:
+    """Have the model write a conversation's title."""
+    titles.write_title(turn_id=UUID(turn_id))
+
+
+@tenant_task(
+    name="conversations.summarise_branch",
+    queue="gpu.consolidation",
+    deadline_s=600,
+    expires_s=3600,
+    idempotency="one summary per message and version",
+)
+def summarise_branch(*, message_id: str, model: str) -> None:
+    """Have the model summarise the beginning of a branch."""
+    branch_summaries.summarise_branch(message_id=UUID(message_id), model_id=model)

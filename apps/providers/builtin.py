@@ -5,9 +5,14 @@ from typing import cast
 from django.utils.module_loading import import_string
 
 from apps.providers import catalogue, registry
-from apps.providers.contracts import ChatAdapter, EmbeddingAdapter, ModelInfo
+from apps.providers.contracts import ChatAdapter, EmbeddingAdapter, ModelInfo, TokenCounter
 
 _ADAPTERS = "apps.providers.adapters"
+
+# One word is one token to a scripted model, and its messages have no wrapping.
+ECHO_COUNTER = TokenCounter(
+    name="words", count=lambda text: len(text.split()), per_message=0, exact=True
+)
 
 
 def _adapter(path: str) -> ChatAdapter:
@@ -23,6 +28,10 @@ def _warm_local(model: ModelInfo) -> None:
     import_string("apps.providers.engine.owners.warm")(model.id)
 
 
+def _counter(path: str, model: ModelInfo) -> TokenCounter | None:
+    return cast("TokenCounter | None", import_string(f"apps.providers.{path}")(model))
+
+
 def _warm_openai(_model: ModelInfo) -> None:
     import_string(f"{_ADAPTERS}.openai_compatible.warm")()
 
@@ -35,6 +44,7 @@ def register_all() -> None:
             models=catalogue.openai_models,
             adapter=lambda: _adapter("openai_compatible.OpenAICompatibleAdapter"),
             why_absent=catalogue.why_no_openai_model,
+            counter=lambda model: _counter("adapters.openai_tokens.counter_for", model),
             warm=_warm_openai,
         )
     )
@@ -45,6 +55,7 @@ def register_all() -> None:
             adapter=lambda: _adapter("llama_cpp.LlamaCppAdapter"),
             why_absent=catalogue.why_no_local_model,
             warm=_warm_local,
+            counter=lambda model: _counter("engine.vocabulary.counter_for", model),
         )
     )
     registry.register(
@@ -52,6 +63,7 @@ def register_all() -> None:
             kind="echo",
             models=catalogue.echo_models,
             adapter=lambda: _adapter("echo.EchoAdapter"),
+            counter=lambda _model: ECHO_COUNTER,
         )
     )
     registry.register(

@@ -68,6 +68,7 @@ def echo_models() -> tuple[ModelInfo, ...]:
             context_tokens=1_000_000,
             in_process=False,
             supports_tools=True,
+            scripted=True,
             supports_vision=True,
             supports_reasoning=True,
         )

@@ -1,6 +1,6 @@
 """What crosses the border of `apps.providers`: requests, events, models, embeddings."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
@@ -13,6 +13,8 @@ class Flow(StrEnum):
     """Why a model is called. Metrics, ledger and traces group by it, so it has no default."""
 
     CHAT_ANSWER = "chat.answer"
+    CHAT_SUMMARY = "chat.summary"
+    CHAT_TITLE = "chat.title"
     API_ANSWER = "api.answer"
     API_EMBEDDING = "api.embedding"
     ATTACHMENT_SUMMARY = "attachment.summary"
@@ -182,6 +184,7 @@ class ModelInfo:
         context_tokens: Most tokens of prompt and answer together.
         in_process: It runs inside Karen's worker and wants the `gpu.inference` queue.
         supports_tools: It may be given tools.
+        scripted: It carries out scripts instead of writing: useless for titles and summaries.
         supports_vision: It may be given images.
         supports_formats: It may be told the format of its answer, such as a JSON schema.
         supports_reasoning: It thinks before it answers and may show it.
@@ -196,6 +199,24 @@ class ModelInfo:
     supports_vision: bool = False
     supports_formats: bool = False
     supports_reasoning: bool = False
+    scripted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenCounter:
+    """Counts tokens as one model does; safe to use from several threads.
+
+    Attributes:
+        name: Which tokenizer it is; counts of equal names agree.
+        count: Returns the tokens of a text.
+        per_message: Tokens that a message costs beside its text.
+        exact: The model's own tokenizer counts; otherwise the counts are cautious estimates.
+    """
+
+    name: str
+    count: Callable[[str], int]
+    per_message: int
+    exact: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -267,6 +267,20 @@ def warm() -> str:
     return chosen.id
 
 
+def warm_counter(*, in_process: bool) -> None:
+    """Load the tokenizer of the model that turns get by default. Blocking.
+
+    For the start of a worker that assembles prompts, so that the first turn does not wait.
+
+    Args:
+        in_process: Whether this worker answers with local models, or with remote ones.
+    """
+    models = selectors.list_models()
+    chosen = selectors.choose_route(model=None).model if models else None
+    if chosen is not None and chosen.in_process is in_process:
+        selectors.token_counter(chosen).count("warm")
+
+
 def warm_remote() -> None:
     """Make ready whatever reaches the configured remote models. Blocking, about half a second.
 

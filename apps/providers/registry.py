@@ -7,7 +7,7 @@ and how to reach it (built at first use, because vendor SDKs are slow to import)
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from apps.providers.contracts import ChatAdapter, EmbeddingAdapter, ModelInfo
+from apps.providers.contracts import ChatAdapter, EmbeddingAdapter, ModelInfo, TokenCounter
 from apps.providers.errors import ModelNotFound, NoModelAvailable
 
 
@@ -23,6 +23,10 @@ def _nothing_to_warm(model: ModelInfo) -> None:
     """Remote models are always warm."""
 
 
+def _no_counter(model: ModelInfo) -> TokenCounter | None:
+    """Return None: nobody here knows how this model counts."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
     """One way to reach chat models.
@@ -35,6 +39,8 @@ class Provider:
         why_absent: One sentence for operators when `models` returns nothing unexpectedly.
         warm: Loads a model into this process ahead of its first use; blocking.
         find: Returns a model that stands in no list because its id says all about it.
+        counter: Returns the tokenizer of a model, or None where it is not known here. May load
+            files at its first call.
     """
 
     kind: str
@@ -43,6 +49,7 @@ class Provider:
     why_absent: Callable[[], str] = field(default=_no_reason)
     warm: Callable[[ModelInfo], None] = field(default=_nothing_to_warm)
     find: Callable[[str], ModelInfo | None] = field(default=_nothing_by_name)
+    counter: Callable[[ModelInfo], TokenCounter | None] = field(default=_no_counter)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +112,12 @@ def warm(model: ModelInfo) -> None:
     provider = _providers.get(model.provider)
     if provider is not None:
         provider.warm(model)
+
+
+def counter_of(model: ModelInfo) -> TokenCounter | None:
+    """Return the tokenizer of `model` where its provider knows it; blocking at first use."""
+    provider = _providers.get(model.provider)
+    return provider.counter(model) if provider is not None else None
 
 
 def register_embedder(embedder: Embedder) -> None:

@@ -3,7 +3,8 @@
 from django.conf import settings
 
 from apps.providers import registry
-from apps.providers.contracts import ModelInfo, Route
+from apps.providers.contracts import ModelInfo, Route, TokenCounter
+from apps.providers.domain.estimates import cautious_tokens
 from apps.providers.errors import ModelNotFound, NoModelAvailable
 
 
@@ -67,3 +68,14 @@ def choose_route(*, model: str | None) -> Route:
     if preferred:
         return Route(model=get_model(preferred), reason="default of this installation")
     return Route(model=models[0], reason="best configured")
+
+
+_ESTIMATE = TokenCounter(name="estimate", count=cautious_tokens, per_message=6, exact=False)
+
+
+def token_counter(model: ModelInfo) -> TokenCounter:
+    """Return what counts tokens as `model` does, or a cautious estimate marked as such.
+
+    Loads the tokenizer's files at its first use: some tenths of a second, once per process.
+    """
+    return registry.counter_of(model) or _ESTIMATE

@@ -52,7 +52,7 @@ SHARED_APPS = [
     "django_htmx",
     "django_prometheus",
 ]
-TENANT_APPS = ["apps.conversations"]
+TENANT_APPS = ["apps.memory", "apps.conversations"]
 INSTALLED_APPS = [*SHARED_APPS, *TENANT_APPS]
 
 TENANT_MODEL = "tenants.Tenant"
@@ -297,6 +297,21 @@ ATTACHMENT_READ_BYTES = ENV.attachment_read_mib * 2**20
 ATTACHMENT_TEXT_CHARACTERS = 400_000
 ATTACHMENT_SUMMARY_TOKENS = 2_000  # texts with more get a summary
 CLAMAV_URL = ENV.clamav_url
+CHAT_TITLES = ENV.chat_titles
+CHAT_SUMMARIES = ENV.chat_summaries
+# Floor and cap of each source of a prompt, as shares of what instructions and question leave.
+CHAT_CONTEXT_SHARES: dict[str, tuple[float, float]] = {
+    "thread": (0.35, 1.0),
+    "attachment": (0.15, 0.6),
+    "past": (0.05, 0.15),
+    "memory": (0.1, 0.2),
+    "pin": (0.2, 0.2),
+    "summary": (0.15, 0.15),
+}
+CHAT_CONTEXT_MEMORIES = 12  # most that are recalled for one prompt
+CHAT_CONTEXT_PAST = 5  # most excerpts of other conversations
+# A thread that takes more than the first share is summarised until it takes the second one.
+CHAT_CONTEXT_SUMMARISE = (0.7, 0.35)
 
 # -- models
 PROVIDERS_ALLOW_NETWORK = True

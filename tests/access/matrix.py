@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from apps.accounts.permissions import CHAT_USER
+from apps.accounts.permissions import CHAT_USER, MEMORY_READ, MEMORY_WRITE
 
 
 class Host(StrEnum):
@@ -178,6 +178,12 @@ def _api(route: str, **values: object) -> Row:
     return Row(host=Host.WORKSPACE, route=f"api/v1/{route}", demands=CHAT_USER, **values)  # type: ignore[arg-type]  # passed on as given
 
 
+def _memory(route: str, demands: str, **values: object) -> Row:
+    return Row(host=Host.WORKSPACE, route=f"api/v1/{route}", demands=demands, **values)  # type: ignore[arg-type]  # passed on as given
+
+
+_MEMORY = "memories/<uuid:memory_id>"
+_THE_MEMORY = "/api/v1/memories/{memory}"
 _MESSAGE = {"text": "hello", "client_message_id": "matrix", "model": "echo/plain"}
 _ASK_AGAIN = {"client_message_id": "matrix-again", "model": "echo/plain"}
 _CONVERSATION = "conversations/<uuid:conversation_id>"
@@ -326,7 +332,9 @@ _WORKSPACE = (
         body=_ASK_AGAIN,
         success=(202, 409),  # 409: it is still being written
     ),
+    _api(f"{_CONVERSATION}/gauge", path=f"{_ONE}/gauge"),
     _api("turns", method="POST", body=_MESSAGE, success=(202,)),
+    _api("turns/<uuid:turn_id>/context", path="/api/v1/turns/{turn}/context"),
     _api("turns/<uuid:turn_id>", path="/api/v1/turns/{turn}"),
     _api("turns/<uuid:turn_id>/trace", path="/api/v1/turns/{turn}/trace"),
     _api("turns/<uuid:turn_id>/events", path="/api/v1/turns/{ended}/events"),
@@ -360,6 +368,10 @@ _WORKSPACE = (
     _api(f"{_FILE}/content", path=f"{_ONE_FILE}/content"),
     _api(f"{_FILE}/thumbnail", path=f"{_ONE_FILE}/thumbnail"),
     _api(_FILE, path=_ONE_FILE, method="DELETE", success=(204,)),
+    _memory("memories", MEMORY_READ),
+    _memory("memories", MEMORY_WRITE, method="POST", body={"text": "tea"}, success=(201,)),
+    _memory(_MEMORY, MEMORY_WRITE, path=_THE_MEMORY, method="PATCH", body={"pinned": True}),
+    _memory(_MEMORY, MEMORY_WRITE, path=_THE_MEMORY, method="DELETE", success=(204,)),
     # The document is the same everywhere and holds nothing of the workspace.
     Row(host=Host.WORKSPACE, route="api/schema/", demands=Access.OPEN),
     Row(host=Host.WORKSPACE, route="api/docs/", demands=Access.OPEN),

@@ -13,7 +13,7 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 
 from apps.accounts import services as accounts
-from apps.accounts.permissions import CHAT_USER
+from apps.accounts.permissions import CHAT_USER, MEMORY_WRITE
 from apps.conversations import hub, services as conversations
 from apps.conversations.contracts import Audience, PersonaFields
 from apps.conversations.models.conversations import Participant
@@ -22,6 +22,7 @@ from apps.core import scope
 from apps.core.concurrency import platform_db
 from apps.core.ids import new_id
 from apps.core.scope import Actor, TenantRef
+from apps.memory import services as memory
 from tests.access.matrix import EXPORTED, ROWS, SOCKETS, Access, Host, Row, SocketRow
 from tests.access.routes import routes_of
 from tests.factories import ready_attachment, send
@@ -83,7 +84,9 @@ def scene(committed: World, people: People, actor_in: ActorIn) -> Scene:
         ended = send(actor=ann, tenant=committed.acme).turn_id
         hub.stop_turn(actor=ann, turn_id=ended)
         answer_id = hub.open_turn(actor=ann, turn_id=turn.turn_id).answer_id
+        kept = memory.remember(actor=ann, permission=MEMORY_WRITE, text="coffee").memory
     names = {
+        "memory": kept.id,
         **things,
         "colleague": people.bea,
         "idle": idle.id,

@@ -8,14 +8,14 @@ import { Outbox } from "../../static/web/js/outbox.js";
 import { ChatSession } from "../../static/web/js/session.js";
 import { FakeSocket, MemoryStorage } from "./doubles.js";
 
-const READY = { type: "ready", user: { id: "u", label: "Ada" }, heartbeat_s: 25, models: [{ id: "m" }] };
+const READY = { type: "ready", user: { id: "u", label: "Ada" }, heartbeat_s: 25, cursor: "5-0", models: [{ id: "m" }] };
 
 function start(storage = new MemoryStorage()) {
   FakeSocket.made = [];
   const connection = new Connection("ws://acme.localhost/ws/chat/", { WebSocket: FakeSocket, random: () => 0 });
   const session = new ChatSession(connection, new Outbox(storage));
   const heard = [];
-  for (const type of ["accepted", "refused", "turn", "stale", "conversation", "problem", "models"]) {
+  for (const type of ["accepted", "refused", "turn", "stale", "notice", "fresh", "gap", "problem", "models"]) {
     session.addEventListener(type, ({ detail }) => heard.push([type, detail]));
   }
   connection.open();
@@ -170,14 +170,105 @@ test("waiting times double, are jittered, and stay under half a minute", () => {
   assert.ok(backoff(4, () => 0.5) > backoff(1, () => 0.5));
 });
 
-test("a server that restarts says when to come back, and nobody comes earlier", () => {
-  const { connection, socket } = start();
+test("notices are followed from the cursor of the load, and after a break from the last one seen", () => {
+  const { session, socket, heard } = start();
   socket().say(READY);
-  socket().say({ type: "reconnect", after_ms: 2200 });
+  assert.deepEqual(heard.at(-1), ["fresh", { cursor: "5-0" }]);
+  session.followNotices("5-0");
+  socket().say({ type: "notice", id: "6-0", notice: { kind: "folders", folders: [] } });
+  socket().drop();
+  mock.timers.tick(60_000);
+  socket().say(READY);
+  assert.deepEqual(socket().sentOf("follow"), [{ type: "follow", after: "6-0" }]);
+});
+
+test("a gap in the notices asks the page to load everything, and follows what is new", () => {
+  const { session, socket, heard } = start();
+  socket().say(READY);
+  session.followNotices("5-0");
+  socket().say({ type: "cursor", turn_id: null, problem: "gap" });
+  assert.deepEqual(heard.at(-1), ["gap", { problem: "gap" }]);
+  assert.deepEqual(socket().sentOf("follow").at(-1), { type: "follow", after: null });
+});
+
+test("the server says when to come back", () => {
+  const { socket } = start();
+  socket().say(READY);
+  socket().say({ type: "reconnect", after_ms: 5000 });
   socket().drop(1012);
-  assert.equal(connection.state, "offline");
-  mock.timers.tick(2199);
+  mock.timers.tick(4999);
   assert.equal(FakeSocket.made.length, 1);
-  mock.timers.tick(500);
+  mock.timers.tick(1000);
   assert.equal(FakeSocket.made.length, 2);
+});
+
+test("messages of one conversation leave one after the other, in order", () => {
+  const { session, socket } = start();
+  socket().say(READY);
+  const first = session.send({ conversationId: "c1", text: "one" });
+  const second = session.send({ conversationId: "c1", text: "two" });
+  assert.deepEqual(socket().sentOf("message").map(({ text }) => text), ["one"]);
+  socket().say(accepted(first));
+  assert.deepEqual(socket().sentOf("message").map(({ text }) => text), ["one", "two"]);
+  socket().drop();
+  mock.timers.tick(60_000);
+  socket().say(READY);
+  assert.deepEqual(socket().sentOf("message").map(({ ref }) => ref), [second.ref]);
+});
+
+test("a refused message does not hold up the next one", () => {
+  const { session, socket } = start();
+  socket().say(READY);
+  const first = session.send({ conversationId: "c1", text: "one" });
+  session.send({ conversationId: "c1", text: "two" });
+  socket().say({ type: "error", ref: first.ref, error: { message: "no" } });
+  assert.deepEqual(socket().sentOf("message").map(({ text }) => text), ["one", "two"]);
+});
+
+test("a turn that a notice names is not watched while its message is on its way", () => {
+  const { session, socket } = start();
+  socket().say(READY);
+  const entry = session.send({ conversationId: "c1", text: "hi" });
+  session.follow("t1"); // the notice came before the receipt
+  session.follow("t2"); // somebody else's
+  assert.equal(socket().sentOf("watch").length, 0);
+  socket().say(accepted(entry, "t1"));
+  assert.deepEqual(socket().sentOf("watch").map(({ turn_id: id }) => id), ["t2"]);
+});
+
+test("every turn of a message to several models is followed", () => {
+  const { session, socket } = start();
+  socket().say(READY);
+  const entry = session.send({ conversationId: "c1", text: "hi", models: ["a", "b"] });
+  assert.deepEqual(socket().sentOf("message")[0].models, ["a", "b"]);
+  socket().say({ ...accepted(entry), turn_ids: ["t1", "t2"] });
+  socket().say({ ...delta(1, "x"), turn_id: "t2" });
+  assert.equal(session.turns.get("t2").text, "x");
+});
+
+test("asking again is kept and repeated like a message", () => {
+  const { session, socket } = start();
+  const entry = session.send({ type: "regenerate", conversationId: "c1", messageId: "m1", model: null });
+  socket().say(READY);
+  const [frame] = socket().sentOf("regenerate");
+  assert.deepEqual(frame, { type: "regenerate", ref: entry.ref, client_message_id: entry.ref, message_id: "m1" });
+});
+
+test("events that come twice are acknowledged as well", () => {
+  const { session, socket } = start();
+  session.follow("t1");
+  socket().say(READY);
+  for (let n = 0; n < 32; n += 1) socket().say(delta(1, "x"));
+  assert.equal(session.turns.get("t1").text, "x");
+  assert.equal(socket().sentOf("ack").length, 1);
+});
+
+test("which conversation is open is said again after a break", () => {
+  const { session, socket } = start();
+  socket().say(READY);
+  session.focus("c1");
+  socket().drop();
+  mock.timers.tick(60_000);
+  socket().say(READY);
+  assert.deepEqual(socket().sentOf("focus"), [{ type: "focus", conversation_id: "c1" }]);
 });

@@ -5,7 +5,9 @@ import { test } from "node:test";
 
 import { GrowingBlocks, blocksOf } from "../../static/web/js/blocks.js";
 import { dayLabel, groupByDay } from "../../static/web/js/days.js";
+import { sizeText } from "../../static/web/js/dom.js";
 import { pieces } from "../../static/web/js/highlight.js";
+import { matching } from "../../static/web/js/slash.js";
 
 const SAMPLE = `# Title
 Some *prose* that goes
@@ -96,4 +98,17 @@ test("groups are newest first", () => {
     ["Today", ["a"]],
     ["Yesterday", ["c", "b"]],
   ]);
+});
+
+test("commands are found by how they begin, then by what they hold", () => {
+  const commands = ["memory", "mode", "model", "summarize"].map((name) => ({ name }));
+  const found = (text) => matching(commands, text)?.map(({ name }) => name);
+  assert.deepEqual(found("/mo"), ["mode", "model", "memory"]);
+  assert.deepEqual(found("/m"), ["memory", "mode", "model", "summarize"]);
+  assert.deepEqual(found("/"), ["memory", "mode", "model", "summarize"]);
+  for (const text of ["mo", "/model x", "say /mo", "/etc/passwd"]) assert.equal(found(text), undefined);
+});
+
+test("sizes are said as people say them", () => {
+  assert.deepEqual([12, 2048, 25 * 1024 * 1024].map(sizeText), ["12 B", "2.0 KB", "25 MB"]);
 });

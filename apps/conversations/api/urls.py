@@ -4,6 +4,7 @@ from django.urls import path
 
 from apps.conversations.api import (
     attachments,
+    context,
     feedback,
     folders,
     personas,
@@ -36,6 +37,12 @@ urlpatterns = [
     path(
         "messages/<uuid:message_id>/continue", views.ContinueView.as_view(), name="message-continue"
     ),
+    path(
+        "conversations/<uuid:conversation_id>/gauge",
+        context.GaugeView.as_view(),
+        name="conversation-gauge",
+    ),
+    path("turns/<uuid:turn_id>/context", context.TurnContextView.as_view(), name="turn-context"),
     path("turns", views.TurnsView.as_view(), name="turns"),
     path("turns/<uuid:turn_id>", views.TurnView.as_view(), name="turn"),
     path("turns/<uuid:turn_id>/cancel", views.CancelTurnView.as_view(), name="turn-cancel"),

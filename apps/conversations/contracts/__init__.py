@@ -97,6 +97,7 @@ from apps.conversations.contracts.states import (
     MessageKind as MessageKind,
     MessageStatus as MessageStatus,
     Mode as Mode,
+    SummaryState as SummaryState,
     TurnKind as TurnKind,
     TurnState as TurnState,
 )

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -78,10 +79,17 @@ class ClaimedTurn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """What the model is asked: the messages that fit, and how many older ones were left out."""
+    """What the model is asked: the messages that fit, and how many older ones were left out.
+
+    Attributes:
+        tokens: Tokens of all messages, as the model's tokenizer counts or as estimated.
+        context: The explanation kept with the turn: what was taken, what was cut, and why.
+    """
 
     messages: tuple[ChatMessage, ...]
     dropped: int
+    tokens: int = 0
+    context: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +100,7 @@ class TurnOutcome:
         parts: The whole content in order; empty when `text` is all there is.
         level: Degradation, 1 (everything) to 4 (no model).
         model: The model that answered, where another than the asked one did.
+        context: `Prompt.context` of the prompt that was answered.
     """
 
     state: TurnState
@@ -104,3 +113,4 @@ class TurnOutcome:
     parts: tuple[MessagePart, ...] = ()
     level: int = 1
     model: str = ""
+    context: dict[str, Any] | None = None

@@ -61,3 +61,18 @@ class Delivery(StrEnum):
     QUEUE = "queue"
     STEER = "steer"
     REJECT = "reject"
+
+
+class SummaryState(StrEnum):
+    """How things stand with the summary of a branch when a prompt is assembled.
+
+    `none`: everything fits. `used`: it replaces the beginning. `wanted`: the thread is too long and
+    a (further) summary will be written. `no_model`: the thread is cut, because the model cannot
+    write summaries. `off`: it is cut, because the operator switched summaries off.
+    """
+
+    NONE = "none"
+    USED = "used"
+    WANTED = "wanted"
+    NO_MODEL = "no_model"
+    OFF = "off"

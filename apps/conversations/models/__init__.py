@@ -11,6 +11,7 @@ from apps.conversations.models.personas import Persona as Persona
 from apps.conversations.models.sharing import Share as Share
 from apps.conversations.models.transfer import Import as Import
 from apps.conversations.models.steps import TurnStep as TurnStep
+from apps.conversations.models.summaries import Summary as Summary
 from apps.conversations.models.turns import Turn as Turn
 from apps.conversations.models.search import (
     MessageIndex as MessageIndex,

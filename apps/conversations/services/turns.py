@@ -4,6 +4,7 @@ Exactly-once is a property of these statements: one `UPDATE … WHERE state … 
 attempt, and every later write carries `WHERE attempt = mine`.
 """
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -192,8 +193,18 @@ def save_partial(*, claimed: ClaimedTurn, text: str) -> bool:
     return True
 
 
-def finish_turn(*, claimed: ClaimedTurn, outcome: TurnOutcome) -> bool:
+def finish_turn(
+    *,
+    claimed: ClaimedTurn,
+    outcome: TurnOutcome,
+    follow_up: Callable[[Conversation], None] | None = None,
+) -> bool:
     """End the attempt: write answer, usage and state, then the one terminal event.
+
+    Args:
+        claimed: The attempt.
+        outcome: How it ended.
+        follow_up: Enqueues what comes after the answer; called inside the transaction.
 
     Returns:
         False when the attempt was fenced off meanwhile; nothing is written then.
@@ -209,6 +220,7 @@ def finish_turn(*, claimed: ClaimedTurn, outcome: TurnOutcome) -> bool:
             completion_tokens=outcome.completion_tokens,
             usage_estimated=outcome.usage_estimated,
             level=outcome.level,
+            context=outcome.context,
             finished_at=now(),
             **({"model": outcome.model} if outcome.model else {}),
         )
@@ -226,6 +238,8 @@ def finish_turn(*, claimed: ClaimedTurn, outcome: TurnOutcome) -> bool:
         announce(
             Change(conversation=conversation, messages=[turn.answer_id], turns=[turn, *released])
         )
+        if follow_up is not None:
+            follow_up(conversation)
     # The lease outlives the event: if it cannot be written now, the reaper writes it.
     whole = outcome.text if is_torn(turn.pk) else None
     if append_end(turn.pk, terminal_event(turn), whole=whole):

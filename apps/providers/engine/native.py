@@ -45,6 +45,12 @@ def _log(level: int, text: bytes, _data: object) -> None:
         logger.warning("local_model.native_log", text=text.decode("utf-8", "replace").strip())
 
 
+def start_backend() -> None:
+    """Prepare llama.cpp in this process and have it log through ours; harmless when repeated."""
+    llama_cpp.llama_log_set(_log, ctypes.c_void_p(0))
+    llama_cpp.llama_backend_init()
+
+
 class NativeModel:
     """A model file loaded with one context of several sequences."""
 
@@ -62,8 +68,7 @@ class NativeModel:
         """
         self._batch: Any = None
         self._context: Any = None
-        llama_cpp.llama_log_set(_log, ctypes.c_void_p(0))
-        llama_cpp.llama_backend_init()
+        start_backend()
         parameters = llama_cpp.llama_model_default_params()
         parameters.n_gpu_layers = 0
         self._model: Any = llama_cpp.llama_model_load_from_file(str(path).encode(), parameters)

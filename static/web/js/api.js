@@ -5,10 +5,11 @@ export class ApiError extends Error {
     super(body?.message ?? "The server could not be reached.");
     this.status = status;
     this.type = body?.type ?? "network";
+    this.details = body?.details ?? {};
   }
 }
 
-function csrfToken() {
+export function csrfToken() {
   const match = document.cookie.match(/(?:^|;\s*)(?:__Host-karen_csrf|csrftoken)=([^;]+)/);
   return match ? decodeURIComponent(match[1]) : "";
 }
@@ -35,24 +36,125 @@ async function request(method, address, body) {
   return answer;
 }
 
-const ROOT = "/api/v1";
+export const ROOT = "/api/v1";
 
 /** `next` is a whole address or a cursor; both lead to the next page. */
-function pageAddress(base, next) {
-  if (!next) return base;
-  if (next.startsWith("http") || next.startsWith("/")) {
+function pageAddress(base, next, filters = {}) {
+  if (next && (next.startsWith("http") || next.startsWith("/"))) {
     const { pathname, search } = new URL(next, location.origin);
     return pathname + search;
   }
-  return `${base}?cursor=${encodeURIComponent(next)}`;
+  const query = new URLSearchParams(filters);
+  if (next) query.set("cursor", next);
+  return query.size ? `${base}?${query}` : base;
 }
 
-export const listConversations = (next) =>
-  request("GET", pageAddress(`${ROOT}/conversations`, next));
+/** What a workspace may not have: null instead of an error when it is not there. */
+export async function optional(promise) {
+  try {
+    return await promise;
+  } catch (error) {
+    if ([403, 404, 405].includes(error.status)) return null;
+    throw error;
+  }
+}
+
+const listed = (answer) => (Array.isArray(answer) ? answer : (answer?.results ?? []));
+
+// -- conversations -------------------------------------------------------------------------------
+export const listConversations = (next, filters = {}) =>
+  request("GET", pageAddress(`${ROOT}/conversations`, next, filters));
 export const getConversation = (id) => request("GET", `${ROOT}/conversations/${id}`);
-export const renameConversation = (id, title) =>
-  request("PATCH", `${ROOT}/conversations/${id}`, { title });
+export const changeConversation = (id, options) =>
+  request("PATCH", `${ROOT}/conversations/${id}`, options);
+export const renameConversation = (id, title) => changeConversation(id, { title });
 export const deleteConversation = (id) => request("DELETE", `${ROOT}/conversations/${id}`);
+export const showBranch = (id, messageId) =>
+  request("PUT", `${ROOT}/conversations/${id}/branch`, { message_id: messageId });
 export const listMessages = (id, next) =>
-  request("GET", pageAddress(`${ROOT}/conversations/${id}/messages`, next));
+  request("GET", pageAddress(`${ROOT}/conversations/${id}/messages`, next, { page_size: 100 }));
+export const bulk = (change) => request("POST", `${ROOT}/conversations/bulk`, change);
+export const fork = (id, messageId) =>
+  request("POST", `${ROOT}/conversations/${id}/fork`, { message_id: messageId });
+export const exportAddress = (id, format) =>
+  `${ROOT}/conversations/${id}/export?format=${encodeURIComponent(format)}`;
+export const importConversations = (content) =>
+  request("POST", `${ROOT}/conversations/import`, content);
+export const getGauge = (id) => request("GET", `${ROOT}/conversations/${id}/gauge`);
+
+// -- folders -------------------------------------------------------------------------------------
+export const listFolders = async () => listed(await request("GET", `${ROOT}/folders`));
+export const createFolder = (name) => request("POST", `${ROOT}/folders`, { name });
+export const renameFolder = (id, name) => request("PATCH", `${ROOT}/folders/${id}`, { name });
+export const deleteFolder = (id) => request("DELETE", `${ROOT}/folders/${id}`);
+
+// -- messages ------------------------------------------------------------------------------------
+export const rate = (messageId, rating, comment = "") =>
+  request("PUT", `${ROOT}/messages/${messageId}/feedback`, { rating, comment });
+export const unrate = (messageId) => request("DELETE", `${ROOT}/messages/${messageId}/feedback`);
+export const pinMessage = (messageId) => request("PUT", `${ROOT}/messages/${messageId}/pin`);
+export const unpinMessage = (messageId) => request("DELETE", `${ROOT}/messages/${messageId}/pin`);
+
+// -- turns ---------------------------------------------------------------------------------------
+export const getTurn = (id) => request("GET", `${ROOT}/turns/${id}`);
 export const cancelTurn = (id) => request("POST", `${ROOT}/turns/${id}/cancel`, {});
+export const getContext = (id) => request("GET", `${ROOT}/turns/${id}/context`);
+export const getTrace = (id) => request("GET", `${ROOT}/turns/${id}/trace`);
+
+// -- sharing -------------------------------------------------------------------------------------
+export const listShares = async (id) =>
+  listed(await request("GET", `${ROOT}/conversations/${id}/shares`));
+export const share = (id, wanted) => request("POST", `${ROOT}/conversations/${id}/shares`, wanted);
+export const revokeShare = (id) => request("DELETE", `${ROOT}/shares/${id}`);
+export const listParticipants = async (id) =>
+  listed(await request("GET", `${ROOT}/conversations/${id}/participants`));
+export const addParticipant = (id, userId) =>
+  request("PUT", `${ROOT}/conversations/${id}/participants/${userId}`);
+export const removeParticipant = (id, userId) =>
+  request("DELETE", `${ROOT}/conversations/${id}/participants/${userId}`);
+export const listMembers = async () => listed(await request("GET", `${ROOT}/members`));
+
+// -- what can be chosen ----------------------------------------------------------------------------
+export const listPersonas = async () => listed(await request("GET", `${ROOT}/personas`));
+export const listTools = async () => listed(await request("GET", `${ROOT}/tools`));
+export const listCommands = async () => listed(await request("GET", `${ROOT}/commands`));
+export const search = (filters, next) => request("GET", pageAddress(`${ROOT}/search`, next, filters));
+
+// -- files -----------------------------------------------------------------------------------------
+export const listUnsent = async () =>
+  listed(await request("GET", `${ROOT}/attachments?unsent=true`));
+export const getAttachment = (id) => request("GET", `${ROOT}/attachments/${id}`);
+export const deleteAttachment = (id) => request("DELETE", `${ROOT}/attachments/${id}`);
+export const contentAddress = (id) => `${ROOT}/attachments/${id}/content`;
+export const thumbnailAddress = (id) => `${ROOT}/attachments/${id}/thumbnail`;
+
+/**
+ * Upload a file; `fetch` cannot say how far it is.
+ *
+ * @param {File} file
+ * @param {string} key  the same key again returns the first upload
+ * @param {(share: number) => void} onProgress  0 to 1
+ * @returns {{promise: Promise<object>, abort: () => void}}
+ */
+export function upload(file, key, onProgress) {
+  const call = new XMLHttpRequest();
+  const promise = new Promise((resolve, reject) => {
+    call.open("POST", `${ROOT}/attachments`);
+    call.responseType = "json";
+    call.setRequestHeader("X-CSRFToken", csrfToken());
+    call.setRequestHeader("Accept", "application/json");
+    call.upload.addEventListener("progress", (event) => {
+      if (event.lengthComputable) onProgress(event.loaded / event.total);
+    });
+    call.addEventListener("load", () => {
+      if (call.status < 300) resolve(call.response);
+      else reject(new ApiError(call.status, call.response?.error));
+    });
+    call.addEventListener("error", () => reject(new ApiError(0, null)));
+    const form = new FormData();
+    form.append("client_key", key);
+    form.append("file", file, file.name);
+    call.send(form);
+  });
+  return { promise, abort: () => call.abort() };
+}

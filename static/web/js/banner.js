@@ -38,6 +38,11 @@ export class Banner {
     this.#say("error", text, "", 8000);
   }
 
+  /** Say something that went well, or needs no action. */
+  say(text) {
+    this.#say("good", text, "", 5000);
+  }
+
   #say(tone, text, action, forMs = 0) {
     clearTimeout(this.#hide);
     this.element.dataset.tone = tone;

@@ -4,264 +4,377 @@ import * as api from "./api.js";
 import { Banner } from "./banner.js";
 import { Composer } from "./composer.js";
 import { Connection } from "./connection.js";
-import { copyText, embedded, setIcon } from "./dom.js";
+import { OpenConversation } from "./conversation.js";
+import { embedded } from "./dom.js";
 import { Drafts } from "./drafts.js";
+import { highlightWords } from "./found.js";
+import { openMenu } from "./menu.js";
 import { ModelPicker } from "./models.js";
+import { Organiser } from "./organise.js";
 import { Outbox } from "./outbox.js";
+import { Presence } from "./presence.js";
+import { QueueTray } from "./queue.js";
 import { StickyScroll } from "./scroll.js";
+import { SearchPanel } from "./search-panel.js";
 import { ChatSession } from "./session.js";
+import { Gauge, SettingsPanel } from "./settings.js";
+import { openSharing } from "./sharing.js";
 import * as shortcuts from "./shortcuts.js";
 import { Sidebar } from "./sidebar.js";
-import { Thread, fromMessage } from "./thread.js";
-import { isOver } from "./turns.js";
+import { Store } from "./store.js";
+import { ThreadActions } from "./thread-actions.js";
+import { Thread } from "./thread.js";
+import { Uploads } from "./uploads.js";
 
 const $ = (id) => document.getElementById(id);
-const STALE_PAUSE_MS = 2000;
+const READY_PATIENCE_MS = 300; // how long a first load waits for the socket
+const NEAR_TOP = 600; // px
 
 class ChatPage {
-  constructor(boot) {
-    this.conversationId = boot.conversation_id;
-    this.activeTurn = null;
-    this.opening = 0; // counts conversations opened, so that a late answer is not shown elsewhere
-    this.earlier = null;
+  #loadedOnce = false;
+  #members = new Map(); // user id → label
+  #temporary = false; // whether the next new conversation leaves no trace
 
+  constructor(boot) {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
+    this.boot = boot;
     this.connection = new Connection(`${scheme}://${location.host}/ws/chat/`);
     this.session = new ChatSession(this.connection, new Outbox(sessionStorage));
+    this.store = new Store();
+    this.choices = { personas: null, tools: null };
     this.banner = new Banner($("banner"));
-    this.thread = new Thread($("thread"));
+    this.thread = new Thread($("thread"), {
+      turnOf: (id) => this.open.turnOf(id),
+      viewOf: (id) => this.open.viewOf(id),
+      labelOf: (id) => this.models.labelOf(id),
+      authorOf: (message) => this.#authorOf(message),
+      can: (what) => this.can(what),
+    });
+    this.open = new OpenConversation({
+      store: this.store,
+      session: this.session,
+      thread: this.thread,
+      isOffline: () => this.connection.state === "offline",
+    });
     this.scroll = new StickyScroll($("scroller"), $("thread"), $("jump"));
     this.composer = new Composer($("composer"), new Drafts(localStorage), boot.max_characters);
-    this.models = new ModelPicker({ select: $("model"), label: $("model-name"), note: $("model-note") });
-    this.sidebar = new Sidebar({
-      list: $("conversations"),
-      search: $("search"),
-      menu: $("conversation-menu"),
-      confirm: $("confirm-delete"),
-      more: $("more-conversations"),
+    this.uploads = new Uploads({ list: $("files"), input: $("file-input"), store: this.store });
+    this.composer.files = this.uploads;
+    this.models = new ModelPicker({ select: $("model"), label: $("model-name"), note: $("model-note"), compare: $("compare"), chips: $("compare-chips") });
+    this.queue = new QueueTray($("queue"), { onNow: () => this.stop(), onCancel: (item) => this.#cancelQueued(item) });
+    this.presence = new Presence({ avatars: $("presence"), line: $("typing") });
+    this.gauge = new Gauge($("gauge"));
+    this.settings = new SettingsPanel(
+      { panel: $("settings"), body: $("settings-body"), toggle: $("settings-toggle") },
+      { store: this.store, change: (options) => this.organiser.change(this.open.id, options), models: () => this.models.models, choices: this.choices },
+    );
+    this.sidebar = new Sidebar(
+      { list: $("conversations"), search: $("search"), more: $("more-conversations"), bar: $("bulk-bar"), tags: $("tags"), title: $("list-title") },
+      this.store,
+    );
+    this.organiser = new Organiser({
+      store: this.store,
+      sidebar: this.sidebar,
+      say: (text) => this.banner.say(text),
+      failed: (error) => this.banner.problem(error.message),
+      gone: (id) => id === this.open.id && this.go(null),
+      open: (id) => this.go(id),
+      share: (id) => this.share(id),
+      picker: $("import-input"),
     });
+    this.search = new SearchPanel({
+      input: $("search"),
+      panel: $("results-panel"),
+      list: $("results"),
+      open: (id, messageId, words) => this.go(id, { messageId, words }),
+    });
+    this.actions = new ThreadActions({
+      element: $("thread"),
+      open: this.open,
+      session: this.session,
+      store: this.store,
+      scroll: this.scroll,
+      models: this.models,
+      can: (what) => this.can(what),
+      say: (text) => this.banner.say(text),
+      failed: (error) => this.banner.problem(error.message),
+      go: (id) => this.go(id),
+    });
+  }
+
+  /** What this installation offers; folders came with everything around them. */
+  can(what) {
+    return { feedback: true, pin: true, fork: true }[what] === true && this.store.folders !== null;
   }
 
   start() {
     this.#listenToSession();
+    this.#listenToConversation();
     this.#listenToPage();
-    this.#listenToSidebar();
     this.connection.open();
-    this.sidebar.load().catch((error) => this.banner.problem(error.message));
-    this.open(this.conversationId, { push: false });
+    this.go(this.boot.conversation_id, { push: false, load: false, messageId: messageOfAddress() });
+    setTimeout(() => this.#loadedOnce || this.#loadAll(), READY_PATIENCE_MS);
+    this.#learnChoices();
   }
 
-  // -- conversations ---------------------------------------------------------------------------
+  /** Read what is shown: at the start, and when notices were lost. */
+  async #loadAll() {
+    this.#loadedOnce = true;
+    const { messageId } = this;
+    await Promise.all([
+      this.sidebar.load().catch((error) => this.banner.problem(error.message)),
+      this.organiser.loadFolders().catch(() => null), // the list works without
+      this.open.load(),
+    ]);
+    if (messageId && this.messageId === messageId) await this.#jump(messageId);
+  }
+
+  async #learnChoices() {
+    const ask = (promise) => api.optional(promise).catch(() => null); // a convenience; the chat works without
+    const [personas, tools, commands, unsent, members] = await Promise.all(
+      [api.listPersonas(), api.listTools(), api.listCommands(), api.listUnsent(), api.listMembers()].map(ask),
+    );
+    Object.assign(this.choices, { personas, tools });
+    this.composer.commands.commands = commands ?? [];
+    if (unsent !== null) this.uploads.restore(unsent);
+    $("attach").hidden = unsent === null;
+    for (const { id, label } of members ?? []) this.#members.set(id, label);
+    this.thread.refreshAll();
+  }
+
+  // -- going somewhere -----------------------------------------------------------------------------
 
   /** Show a conversation; null is the empty page of a new one. */
-  async open(id, { push = true } = {}) {
-    const opening = ++this.opening;
-    this.conversationId = id;
-    this.earlier = null;
-    this.#setActive(null);
-    this.thread.clear();
-    if (push) history.pushState(null, "", id ? `/chat/${id}/` : "/chat/");
-    this.sidebar.activate(id);
-    this.composer.open(id);
+  async go(id, { push = true, load = true, messageId = null, words = "", temporary = false } = {}) {
+    const same = id !== null && id === this.open.id;
+    const hash = messageId ? `#m-${messageId}` : "";
+    if (!same) this.#forgetTemporary();
+    if (push) history.pushState(null, "", id ? `/chat/${id}/${hash}` : "/chat/");
     this.#closeDrawer();
-    this.#showTitle();
-    if (matchMedia("(pointer: fine)").matches) this.composer.focus();
-    if (id) await this.#load(id, opening);
-    if (opening !== this.opening) return;
-    for (const entry of this.session.outbox.of(id)) this.#showPending(entry);
-    this.#refresh();
-    this.scroll.toEnd();
-  }
-
-  async #load(id, opening, again = true) {
-    $("scroller").setAttribute("aria-busy", "true");
-    try {
-      const [conversation, page] = await Promise.all([api.getConversation(id), api.listMessages(id)]);
-      if (opening !== this.opening) return;
-      this.#show(conversation, page);
-      // A message accepted while this was being fetched is not in it.
-      const missed = this.activeTurn && !this.thread.answers.has(this.activeTurn);
-      if (missed && again) await this.#load(id, opening, false);
-    } catch (error) {
-      if (opening === this.opening) this.#loadFailed(error);
-    } finally {
-      if (opening === this.opening) $("scroller").removeAttribute("aria-busy");
+    this.messageId = messageId;
+    if (!same) {
+      $("missing").hidden = true;
+      this.#temporary = id === null && temporary;
+      this.sidebar.activate(id);
+      this.composer.open(id);
+      this.presence.open(id);
+      this.gauge.refresh(null);
+      this.settings.draft = {};
+      this.scroll.toEnd();
+      if (id) $("scroller").setAttribute("aria-busy", "true");
+      const opened = load ? this.open.open(id) : this.#openLater(id);
+      this.#show();
+      if (matchMedia("(pointer: fine)").matches) this.composer.focus();
+      await opened;
+      if (load && id === this.open.id) $("scroller").removeAttribute("aria-busy");
+      this.models.prefer(this.open.conversation?.model);
     }
+    if (id === this.open.id && messageId && load) await this.#jump(messageId, words);
   }
 
-  #show(conversation, page) {
-    this.sidebar.put(conversation);
-    this.thread.clear();
-    this.thread.addStored(oldestFirst(page.results));
-    this.earlier = page.next;
-    $("earlier").hidden = !this.earlier;
-    const running = conversation.active_turn_id;
-    if (running) this.#follow(running);
-    this.#showTitle();
+  /** A temporary conversation ends when its reader leaves it. */
+  #forgetTemporary() {
+    const { conversation } = this.open;
+    if (!conversation?.temporary || conversation.owner_id !== this.session.me?.id) return;
+    api.deleteConversation(conversation.id).catch(() => null); // the server forgets it by itself later
   }
 
-  #follow(turnId) {
-    this.session.forget(turnId); // the text comes again from the start of the attempt
-    const turn = this.session.follow(turnId);
-    if (!this.thread.answers.has(turnId)) this.thread.showTurn(turn);
-    this.#setActive(turnId);
+  #openLater(id) {
+    this.open.id = id;
+    this.session.focus(id);
+    this.open.draw();
+    return Promise.resolve();
   }
 
-  #loadFailed(error) {
-    const gone = error.status === 404;
-    $("missing-text").textContent = gone
-      ? "This conversation does not exist, or it is not yours."
-      : `The conversation could not be loaded. ${error.message}`;
-    $("missing-retry").hidden = gone;
-    $("missing").hidden = false;
+  async #jump(messageId, words = "") {
+    const element = await this.open.reach(messageId);
+    if (!element) {
+      this.banner.say("This message is not there any more.");
+      return;
+    }
+    this.scroll.hold();
+    element.scrollIntoView({ block: "center" });
+    element.classList.add("is-found");
+    element.tabIndex = -1;
+    element.focus({ preventScroll: true });
+    if (words) highlightWords(element, words);
+    setTimeout(() => element.classList.remove("is-found"), 2500);
   }
 
-  async #loadEarlier() {
-    const opening = this.opening;
-    const scroller = $("scroller");
-    const fromEnd = scroller.scrollHeight - scroller.scrollTop;
-    const page = await api.listMessages(this.conversationId, this.earlier);
-    if (opening !== this.opening) return;
-    this.thread.addStored(oldestFirst(page.results), { before: true });
-    this.earlier = page.next;
-    $("earlier").hidden = !this.earlier;
-    scroller.scrollTop = scroller.scrollHeight - fromEnd;
-  }
+  // -- sending -------------------------------------------------------------------------------------
 
-  // -- sending ---------------------------------------------------------------------------------
-
-  send(text) {
-    const entry = this.session.send({
-      conversationId: this.conversationId,
+  send({ text, delivery }) {
+    const id = this.open.id;
+    const options = id === null ? { ...this.settings.draft, ...(this.#temporary ? { temporary: true } : {}) } : null;
+    this.session.send({
+      conversationId: id,
       text,
       model: this.models.chosen,
+      models: this.models.several,
+      attachments: this.uploads.ids,
+      files: this.uploads.parts,
+      delivery: this.open.activeTurns.length ? delivery : undefined,
+      options: options && Object.keys(options).length ? options : null,
     });
-    this.#showPending(entry);
-    this.#refresh();
+    this.uploads.clear();
+    this.open.draw();
     this.scroll.toEnd();
   }
 
-  #showPending(entry) {
-    this.thread.addPending(entry);
-    if (entry.refused !== undefined) this.#refused(entry);
-    else this.thread.markOffline(this.connection.state === "offline");
-  }
-
+  /** Stop what is being written on this branch; what waits goes on. */
   async stop() {
-    if (!this.activeTurn) return;
-    if (!this.session.stop(this.activeTurn)) {
-      await api.cancelTurn(this.activeTurn).catch((error) => this.banner.problem(error.message));
+    for (const turnId of this.open.shownTurns) {
+      if (this.session.stop(turnId)) continue;
+      await api.cancelTurn(turnId).catch((error) => this.banner.problem(error.message));
     }
   }
 
-  #setActive(turnId) {
-    this.activeTurn = turnId;
-    this.#refresh();
+  async #cancelQueued(item) {
+    if (item.ref) {
+      this.open.withdraw(item.ref);
+      return;
+    }
+    await api.cancelTurn(item.turnId).catch((error) => this.banner.problem(error.message));
   }
 
-  #refresh() {
-    const waiting = [...this.thread.pending.values()].some((e) => e.classList.contains("is-pending"));
-    this.composer.setBusy(this.activeTurn !== null);
-    this.composer.setWaiting(waiting && this.activeTurn === null);
+  // -- what is shown -------------------------------------------------------------------------------
+
+  #show() {
+    const { open } = this;
+    const pending = this.session.outbox.of(open.id).some((entry) => entry.refused === undefined);
+    const active = open.shownTurns;
+    this.queue.show(open.waiting);
+    this.composer.setState({
+      busy: active.length > 0,
+      steerable: active.length > 0 && open.waiting.length === 0,
+      waiting: pending && open.id === null,
+    });
     const missing = !$("missing").hidden;
-    $("welcome").hidden = this.conversationId !== null || !this.thread.empty || missing;
+    $("welcome").hidden = open.id !== null || !this.thread.empty || missing;
+    $("earlier").hidden = open.complete && this.thread.hiddenAbove === 0;
+    const { conversation } = open;
+    const temporary = conversation?.temporary ?? (open.id === null && this.#temporary);
+    document.body.classList.toggle("is-temporary", temporary);
+    $("temporary-note").hidden = !temporary;
+    for (const button of document.querySelectorAll("[data-do=temporary]")) button.setAttribute("aria-pressed", String(temporary));
+    const title = open.id ? this.sidebar.titleOf(open.id) : temporary ? "Temporary chat" : "New conversation";
+    $("title").textContent = temporary && !conversation?.title ? "Temporary chat" : title;
+    document.title = open.id ? `${title} · Karen` : "Karen";
+    $("conversation-more").hidden = open.id === null;
+    $("share").hidden = open.id === null || this.store.folders === null || temporary;
+    this.settings.open(conversation);
   }
 
-  #showTitle() {
-    $("missing").hidden = true;
-    $("earlier").hidden = !this.earlier;
-    const title = this.conversationId ? this.sidebar.titleOf(this.conversationId) : "New conversation";
-    $("title").textContent = title;
-    document.title = this.conversationId ? `${title} · Karen` : "Karen";
+  #authorOf(message) {
+    const { conversation } = this.open;
+    const alone = !conversation?.participants?.length;
+    if (alone || !message.author_id || message.author_id === this.session.me?.id) return null;
+    return this.#members.get(message.author_id) ?? "Somebody";
   }
 
-  // -- what the server says --------------------------------------------------------------------
+  share(id) {
+    const owner = this.store.conversations.get(id)?.owner_id;
+    openSharing(id, { failed: (error) => this.banner.problem(error.message), mine: owner === this.session.me?.id, me: this.session.me?.id });
+  }
+
+  // -- what the server says ------------------------------------------------------------------------
 
   #listenToSession() {
     const on = (type, handler) => this.session.addEventListener(type, ({ detail }) => handler(detail));
     on("state", ({ state, reason }) => {
       this.banner.show(state, reason);
-      this.thread.markOffline(state === "offline");
+      this.open.draw();
     });
     on("models", (models) => {
       this.models.show(models);
-      this.thread.relabel((id) => this.models.labelOf(id));
+      this.models.prefer(this.open.conversation?.model);
+      this.thread.refreshAll();
     });
-    on("accepted", (detail) => this.#accepted(detail));
-    on("refused", (entry) => this.#refused(entry));
-    on("turn", (turn) => this.#turnChanged(turn));
-    on("conversation", (conversation) => {
-      this.sidebar.put(conversation);
-      if (conversation.id === this.conversationId) this.#showTitle();
+    on("ready", () => (this.presence.me = this.session.me?.id));
+    on("fresh", async ({ cursor }) => {
+      await this.#loadAll();
+      this.session.followNotices(cursor);
     });
-    on("stale", ({ turnId }) => this.#stale(turnId));
+    on("gap", () => this.#loadAll());
+    on("notice", (notice) => {
+      this.store.apply(notice);
+      if (notice.kind === "message" && notice.message.author_id) this.presence.wrote(notice.message.author_id);
+    });
+    on("presence", (frame) => this.presence.present(frame));
+    on("typing", (frame) => this.presence.typing(frame));
     on("problem", (error) => this.banner.problem(error?.message ?? "Something went wrong."));
   }
 
-  #accepted({ entry, frame, turn }) {
-    const now = new Date().toISOString();
-    this.sidebar.put({
-      id: frame.conversation_id,
-      ...(frame.title ? { title: frame.title } : {}),
-      updated_at: now,
-      active_turn_id: isOver(turn) ? null : turn.id,
+  #listenToConversation() {
+    const on = (type, handler) => this.open.addEventListener(type, ({ detail }) => handler(detail));
+    on("shown", () => this.#show());
+    on("adopt", (frame) => this.#adopt(frame));
+    on("ended", (turn) => {
+      $("announcer").textContent = turn.text ? `Karen answered: ${turn.text}` : "No answer.";
+      this.gauge.refresh(this.open.id);
     });
-    if (entry.conversationId !== this.conversationId) return;
-    if (this.conversationId === null) this.#adopt(frame.conversation_id);
-    this.thread.accept(entry.ref, frame.message_id);
-    this.thread.showTurn(turn);
-    this.#setActive(isOver(turn) ? null : turn.id);
-    this.scroll.toEnd();
+    on("failed", (error) => this.banner.problem(error.message));
+    on("withdrawn", (entry) => {
+      if (entry && this.composer.empty) this.composer.fill(entry.text);
+      this.composer.focus();
+    });
+    on("missing", (error) => this.#missing(error));
+    this.store.addEventListener("change", ({ detail }) => {
+      if (detail.kind === "thread" && detail.conversationId === this.open.id) {
+        $("scroller").removeAttribute("aria-busy");
+        $("missing").hidden = true;
+        this.gauge.refresh(this.open.id);
+      }
+      if (detail.kind === "folders" || detail.kind === "conversations") this.thread.refreshAll();
+      if (detail.kind === "folders" || detail.kind === "conversation") this.#show();
+    });
   }
 
   /** The conversation that did not exist has an id now. */
-  #adopt(id) {
-    this.conversationId = id;
-    this.composer.conversationId = id;
+  #adopt(frame) {
+    const id = frame.conversation_id;
     history.replaceState(null, "", `/chat/${id}/`);
-    this.sidebar.activate(id);
-    this.#showTitle();
-  }
-
-  #refused(entry) {
-    if (entry.conversationId !== this.conversationId) return;
-    this.thread.refuse(entry.ref, entry.refused, () => {
-      this.session.resend(entry.ref);
-      this.#refresh();
+    this.composer.conversationId = id;
+    this.presence.open(id);
+    this.store.putConversation({
+      id,
+      version: 0,
+      title: frame.title,
+      updated_at: new Date().toISOString(),
+      temporary: this.#temporary,
+      ...this.store.conversations.get(id),
     });
-    this.#refresh();
+    this.open.adopt(id);
+    this.sidebar.activate(id);
   }
 
-  #turnChanged(turn) {
-    if (!this.thread.answers.has(turn.id)) return; // of a conversation that is not open
-    this.thread.showTurn(turn);
-    if (!isOver(turn) || this.activeTurn !== turn.id) return;
-    this.sidebar.put({ id: this.conversationId, active_turn_id: null });
-    this.#setActive(null);
-    $("announcer").textContent = turn.text ? `Karen answered: ${turn.text}` : "No answer.";
-  }
-
-  /** The event stream is gone or has a hole: the database has the truth. */
-  async #stale(turnId) {
-    if (!this.thread.answers.has(turnId)) return;
-    const opening = this.opening;
-    const page = await api.listMessages(this.conversationId).catch(() => null);
-    if (opening !== this.opening) return;
-    const stored = page?.results.find((m) => m.role === "assistant" && m.turn_id === turnId);
-    if (stored && isOver(fromMessage(stored))) {
-      this.thread.showTurn(fromMessage(stored));
-      if (this.activeTurn === turnId) this.#setActive(null);
+  #missing(error) {
+    $("scroller").removeAttribute("aria-busy");
+    const gone = error.status === 404;
+    if (!gone && this.open.loaded) {
+      this.banner.problem(error.message);
       return;
     }
-    setTimeout(() => opening === this.opening && this.#follow(turnId), STALE_PAUSE_MS);
+    this.thread.clear();
+    $("missing-text").textContent = gone
+      ? "This conversation does not exist, or it is not yours."
+      : `The conversation could not be loaded. ${error.message}`;
+    $("missing-retry").hidden = gone;
+    $("missing").hidden = false;
+    this.#show();
   }
 
-  // -- what the reader does --------------------------------------------------------------------
+  // -- what the reader does ------------------------------------------------------------------------
 
   #listenToPage() {
     this.composer.addEventListener("send", ({ detail }) => this.send(detail));
     this.composer.addEventListener("stop", () => this.stop());
-    this.composer.addEventListener("recall", () => this.composer.fill(this.thread.lastQuestion()));
+    this.composer.addEventListener("recall", () => this.composer.fill(this.thread.lastQuestion()?.text ?? ""));
+    this.composer.addEventListener("files", ({ detail }) => this.uploads.add(detail));
+    this.composer.addEventListener("typing", () => this.open.id && this.session.typing(this.open.id));
+    this.uploads.addEventListener("change", () => this.composer.check());
+    this.sidebar.addEventListener("open", ({ detail }) => this.go(detail));
+    this.sidebar.addEventListener("failed", ({ detail }) => this.banner.problem(detail.message));
     $("banner").querySelector("button").addEventListener("click", () => {
       if (this.connection.state === "stopped") location.reload();
       else this.connection.hurry();
@@ -270,12 +383,10 @@ class ChatPage {
     document.addEventListener("visibilitychange", () => {
       if (document.visibilityState === "visible") this.connection.hurry();
     });
-    addEventListener("popstate", () => this.open(idOfAddress(), { push: false }));
-    $("earlier").addEventListener("click", () =>
-      this.#loadEarlier().catch((error) => this.banner.problem(error.message)),
-    );
-    $("missing-retry").addEventListener("click", () => this.open(this.conversationId, { push: false }));
-    $("thread").addEventListener("click", (event) => this.#threadClicked(event));
+    addEventListener("popstate", () => this.go(idOfAddress(), { push: false, messageId: messageOfAddress() }));
+    $("scroller").addEventListener("scroll", () => $("scroller").scrollTop < NEAR_TOP && this.#earlier(), { passive: true });
+    $("earlier").addEventListener("click", () => this.#earlier());
+    $("missing-retry").addEventListener("click", () => this.#loadAll());
     for (const starter of document.querySelectorAll("[data-starter]")) {
       starter.addEventListener("click", () => {
         this.composer.fill(starter.dataset.starter);
@@ -283,63 +394,105 @@ class ChatPage {
       });
     }
     document.addEventListener("click", (event) => this.#pageClicked(event));
+    this.#listenToDrops();
     shortcuts.nameKeys($("help"));
     shortcuts.listen({
-      newChat: () => this.open(null),
+      newChat: () => this.go(null),
       search: () => this.#focusSearch(),
       sidebar: () => this.#toggleSidebar(),
       compose: () => this.composer.focus(),
-      stop: () => (this.activeTurn ? void this.stop() : this.#closeDrawer()),
+      stop: () => (this.open.shownTurns.length ? void this.stop() : this.#closeDrawer()),
       help: () => $("help").showModal(),
     });
+  }
+
+  /** Show what is above, keeping the reader's place. */
+  async #earlier() {
+    const scroller = $("scroller");
+    const keeping = (work) => {
+      const fromEnd = scroller.scrollHeight - scroller.scrollTop;
+      work();
+      scroller.scrollTop = scroller.scrollHeight - fromEnd;
+    };
+    if (this.thread.hiddenAbove > 0) {
+      keeping(() => this.thread.reveal());
+      this.#show();
+    } else if (!this.open.complete) {
+      const more = await this.open.loadOlder().catch((error) => this.banner.problem(error.message));
+      if (more && scroller.scrollTop < NEAR_TOP) keeping(() => this.thread.reveal());
+    }
   }
 
   #pageClicked(event) {
     const target = event.target.closest("[data-do]");
     if (!target) return;
+    if (target.tagName === "A" && (event.metaKey || event.ctrlKey || event.shiftKey)) return;
     const actions = {
-      "new-chat": () => this.open(null),
+      "new-chat": () => this.go(null),
+      temporary: () => this.go(null, { temporary: !(this.open.id === null && this.#temporary) }).then(() => this.#restart()),
       help: () => $("help").showModal(),
       "better-answers": () => $("better-answers").showModal(),
       sidebar: () => this.#toggleSidebar(),
       "close-drawer": () => this.#closeDrawer(),
+      attach: () => $("file-input").click(),
+      share: () => this.share(this.open.id),
+      "list-menu": () => this.#listMenu(target),
+      "conversation-menu": () => openMenu(target, "Conversation", this.organiser.itemsFor(this.open.id, target)),
     };
-    if (target.tagName === "A" && (event.metaKey || event.ctrlKey || event.shiftKey)) return;
     event.preventDefault();
     actions[target.dataset.do]?.();
   }
 
-  #threadClicked(event) {
-    const button = event.target.closest("button[data-action]");
-    if (!button) return;
-    const turnId = button.closest("[data-turn]")?.dataset.turn;
-    if (button.dataset.action === "copy-code") {
-      copied(button, button.closest(".md-code").querySelector("code").textContent);
-    } else if (button.dataset.action === "copy-answer") {
-      copied(button, this.thread.textOf(turnId));
-    } else if (button.dataset.action === "ask-again" && this.activeTurn === null) {
-      const question = this.thread.questionOf(turnId);
-      if (question) this.send(question);
-    }
+  #restart() {
+    this.#show();
+    this.composer.focus();
   }
 
-  #listenToSidebar() {
-    const on = (type, handler) => this.sidebar.addEventListener(type, ({ detail }) => handler(detail));
-    on("open", (id) => this.open(id));
-    on("renamed", () => this.#showTitle());
-    on("deleted", (id) => id === this.conversationId && this.open(null));
-    on("failed", (error) => this.banner.problem(error.message));
+  #listMenu(anchor) {
+    const folders = this.store.folders !== null;
+    const { archived } = this.sidebar;
+    openMenu(anchor, "List", [
+      ...(folders ? [{ label: "New folder…", icon: "folder", run: () => this.organiser.createFolder() }] : []),
+      ...(folders ? [{ label: "Select several", icon: "check", run: () => this.sidebar.choose(true) }] : []),
+      { label: archived ? "Back to conversations" : "Archived conversations", icon: "archive", run: () => this.sidebar.showArchived(!archived) },
+      ...(folders ? ["line", { label: "Import…", hint: "Karen’s JSON or ChatGPT’s export", icon: "upload", run: () => $("import-input").click() }] : []),
+    ]);
+  }
+
+  #listenToDrops() {
+    let depth = 0;
+    const hasFiles = (event) => this.uploads.enabled && event.dataTransfer?.types.includes("Files");
+    const mark = (on) => ($("drop").hidden = !on);
+    addEventListener("dragenter", (event) => {
+      if (!hasFiles(event)) return;
+      depth += 1;
+      mark(true);
+    });
+    addEventListener("dragleave", (event) => {
+      if (hasFiles(event) && (depth -= 1) <= 0) mark(false);
+    });
+    addEventListener("dragover", (event) => hasFiles(event) && event.preventDefault());
+    addEventListener("drop", (event) => {
+      if (!hasFiles(event)) return;
+      event.preventDefault();
+      depth = 0;
+      mark(false);
+      this.uploads.add(event.dataTransfer.files);
+      this.composer.focus();
+    });
   }
 
   #focusSearch() {
     document.body.classList.remove("sidebar-closed");
     document.body.classList.add("drawer-open");
     $("search").focus();
+    $("search").select();
   }
 
   #toggleSidebar() {
     const narrow = matchMedia("(max-width: 52rem)").matches;
-    document.body.classList.toggle(narrow ? "drawer-open" : "sidebar-closed");
+    const open = document.body.classList.toggle(narrow ? "drawer-open" : "sidebar-closed");
+    if (narrow && open) $("sidebar").querySelector("[data-do=sidebar]").focus();
   }
 
   #closeDrawer() {
@@ -347,16 +500,8 @@ class ChatPage {
   }
 }
 
-/** The server lists the newest first; a conversation is read the other way. */
-const oldestFirst = (messages) => [...messages].reverse();
-
 const idOfAddress = () => location.pathname.match(/^\/chat\/([0-9a-f-]{36})\//)?.[1] ?? null;
-
-async function copied(button, text) {
-  if (!(await copyText(text))) return;
-  setIcon(button, "check");
-  setTimeout(() => setIcon(button, "copy"), 1500);
-}
+const messageOfAddress = () => location.hash.match(/^#m-([0-9a-f-]{36})$/)?.[1] ?? null;
 
 const page = new ChatPage(embedded("boot"));
 page.start();

@@ -51,3 +51,30 @@ export async function copyText(text) {
     return false; // not a secure context, or refused
   }
 }
+
+/** A quiet button with an icon; without visible words it carries its label for everybody else. */
+export function actionButton(action, name, label, { words = false, pressed } = {}) {
+  const button = make("button", {
+    type: "button",
+    className: words ? "button-quiet" : "button-tool",
+    title: words ? "" : label,
+    dataset: { action },
+  }, icon(name));
+  if (words) button.append(` ${label}`);
+  else button.setAttribute("aria-label", label);
+  if (pressed !== undefined) button.setAttribute("aria-pressed", String(pressed));
+  return button;
+}
+
+/** @returns bytes as people say them */
+export function sizeText(bytes) {
+  if (bytes < 1024) return `${bytes} B`;
+  const units = ["KB", "MB", "GB"];
+  let value = bytes / 1024;
+  let unit = 0;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+}

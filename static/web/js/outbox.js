@@ -1,7 +1,26 @@
-// Messages on their way: kept in the tab's session storage until the server says it has them, so
-// that a dropped connection or a reload loses nothing. The client message id makes repeats safe.
+// What this person asked for and the server has not confirmed: kept in the tab's session storage,
+// so that a dropped connection or a reload loses nothing. The client message id makes repeats safe.
 
 const KEY = "karen.outbox";
+
+/** Fields of an entry and what the protocol calls them; only those that are set are sent. */
+const FIELDS = {
+  message: {
+    conversationId: "conversation_id",
+    text: "text",
+    model: "model",
+    models: "models",
+    parentId: "parent_id",
+    editOf: "edit_of",
+    attachments: "attachments",
+    delivery: "delivery",
+    options: "options",
+  },
+  regenerate: { messageId: "message_id", model: "model" },
+  continue: { messageId: "message_id" },
+};
+
+const isEntry = (entry) => Boolean(entry?.clientMessageId && FIELDS[entry.type ?? "message"]);
 
 export class Outbox {
   /** @param {Storage} storage  session storage: one tab never sends another tab's messages */
@@ -13,7 +32,7 @@ export class Outbox {
   #load() {
     try {
       const entries = JSON.parse(this.storage.getItem(KEY) ?? "[]");
-      return Array.isArray(entries) ? entries.filter((e) => e?.clientMessageId && e.text) : [];
+      return Array.isArray(entries) ? entries.filter(isEntry) : [];
     } catch {
       return [];
     }
@@ -28,11 +47,11 @@ export class Outbox {
   }
 
   /**
-   * @param {{conversationId: string|null, text: string, model: string|null}} message
+   * @param {object} wanted  fields of `FIELDS`, with `type` and the `conversationId` it belongs to
    * @returns the entry, whose `ref` is also the client message id
    */
-  add({ conversationId, text, model, id = crypto.randomUUID() }) {
-    const entry = { ref: id, clientMessageId: id, conversationId, text, model };
+  add({ id = crypto.randomUUID(), type = "message", ...wanted }) {
+    const entry = { ref: id, clientMessageId: id, type, ...wanted };
     this.entries.push(entry);
     this.#save();
     return entry;
@@ -70,20 +89,27 @@ export class Outbox {
     return entry;
   }
 
-  /** What to send when the connection is there. */
-  frames() {
-    return this.entries.filter((entry) => entry.refused === undefined).map(toFrame);
+  /** What may go out now: the first of each conversation, so that the order is kept. */
+  due() {
+    const first = new Map();
+    for (const entry of this.entries) {
+      if (entry.refused !== undefined) continue;
+      const place = entry.conversationId ?? entry.ref;
+      if (!first.has(place)) first.set(place, entry);
+    }
+    return [...first.values()];
   }
 }
 
-/** @returns the `message` frame of the protocol */
+/** @returns the frame of the protocol */
 export function toFrame(entry) {
-  return {
-    type: "message",
-    ref: entry.ref,
-    conversation_id: entry.conversationId,
-    client_message_id: entry.clientMessageId,
-    text: entry.text,
-    model: entry.model,
-  };
+  const type = entry.type ?? "message";
+  const frame = { type, ref: entry.ref, client_message_id: entry.clientMessageId };
+  for (const [ours, theirs] of Object.entries(FIELDS[type])) {
+    const value = entry[ours];
+    const empty = value === undefined || value === null || (Array.isArray(value) && !value.length);
+    if (!empty) frame[theirs] = value;
+  }
+  if (type === "message") frame.conversation_id = entry.conversationId ?? null;
+  return frame;
 }

@@ -4,6 +4,8 @@ const NEAR = 48; // px from the end that still count as "at the bottom"
 
 export class StickyScroll {
   #stuck = true;
+  #top = 0; // where the view was when last looked at
+  #height = 0;
 
   /**
    * @param {HTMLElement} scroller
@@ -26,6 +28,12 @@ export class StickyScroll {
     this.#follow();
   }
 
+  /** Stay here, whatever comes below. */
+  hold() {
+    this.#stuck = false;
+    this.#follow();
+  }
+
   get #distance() {
     const { scrollHeight, scrollTop, clientHeight } = this.scroller;
     return scrollHeight - scrollTop - clientHeight;
@@ -36,12 +44,18 @@ export class StickyScroll {
   }
 
   #measure() {
-    this.#stuck = this.#distance <= NEAR;
-    this.jump.hidden = this.#stuck;
+    const { scrollTop, scrollHeight } = this.scroller;
+    // Content that shrank moves the view as well; only a reader moves it up in the same content.
+    const byReader = scrollTop < this.#top && scrollHeight === this.#height;
+    if (this.#distance <= NEAR) this.#stuck = true;
+    else if (byReader) this.#stuck = false;
+    this.#follow();
   }
 
   #follow() {
     if (this.#stuck) this.scroller.scrollTop = this.scroller.scrollHeight;
+    this.#top = this.scroller.scrollTop;
+    this.#height = this.scroller.scrollHeight;
     this.jump.hidden = this.#stuck || this.#distance <= NEAR;
   }
 }

@@ -1,188 +1,266 @@
-// The messages of the open conversation as DOM. Knows nothing of sockets or storage.
+// The messages of the open conversation as DOM: rows with keys, drawn again only where something
+// changed, and only near what is read. Knows nothing of sockets or storage.
 
-import { fromTemplate, icon, make } from "./dom.js";
-import { MarkdownView } from "./markdown.js";
-import { isOver, newTurn } from "./turns.js";
+import { AnswerView } from "./answer.js";
+import { make } from "./dom.js";
+import { QuestionView } from "./question.js";
 
-const STATUS = {
-  queued: "Waiting for the model…",
-  retrying: "The worker restarted. Continuing…",
-  cancelled: "You stopped this answer.",
-  interrupted: "This answer was cut off.",
-  failed: "No answer this time.",
-};
-const CUT_BY_LENGTH = "The answer reached the length limit.";
+const FIRST_ROWS = 24; // drawn at once; the rest as the reader scrolls up
+const MORE_ROWS = 16;
 
 export class Thread {
-  /** @param {HTMLElement} element  the list of messages */
-  constructor(element) {
+  #views = new Map(); // row key → view with `root`
+  #answers = new Map(); // turn id → AnswerView
+  #pending = new Map(); // outbox ref → {view, entry}
+  #rows = [];
+  #from = 0; // first row that is drawn
+  #lastKey = null;
+
+  /**
+   * @param {HTMLElement} element  the list of messages
+   * @param {object} world  what the views ask: `turnOf`, `viewOf`, `labelOf`, `authorOf`, `can`
+   */
+  constructor(element, world) {
     this.element = element;
-    this.answers = new Map(); // turn id → {root, view, turn}
-    this.pending = new Map(); // outbox ref → root of the user's message
-    this.labelOf = (model) => model ?? "";
+    this.world = world;
   }
 
   clear() {
     this.element.replaceChildren();
-    this.answers.clear();
-    this.pending.clear();
+    this.#views.clear();
+    this.#answers.clear();
+    this.#pending.clear();
+    this.#rows = [];
+    this.#from = 0;
+    this.#lastKey = null;
   }
 
   get empty() {
-    return this.element.childElementCount === 0;
+    return this.#rows.length === 0 && this.#pending.size === 0;
   }
 
-  /** Show stored messages, oldest first. `before` puts earlier pages above what is there. */
-  addStored(messages, { before = false } = {}) {
-    const present = before ? [...this.element.children] : [];
-    for (const message of messages) {
-      if (message.role === "user") this.#addUser(message.text, message);
-      else this.showTurn(fromMessage(message), { at: message.created_at });
+  /** How many rows above are known but not drawn. */
+  get hiddenAbove() {
+    return this.#from;
+  }
+
+  get rows() {
+    return this.#rows;
+  }
+
+  /** @returns the views of all answers that are drawn */
+  get answers() {
+    return [...this.#answers.values()];
+  }
+
+  /**
+   * Show these rows (of `layout`) and what is on its way below them.
+   *
+   * @param {object[]} pending  `{entry, offline, accepted, onRetry, onWithdraw}`
+   */
+  show(rows, pending) {
+    const first = this.#rows[this.#from]?.key;
+    const fresh = this.#rows.length === 0;
+    this.#rows = rows;
+    const kept = rows.findIndex((row) => row.key === first);
+    this.#from = fresh || kept < 0 ? Math.max(0, rows.length - FIRST_ROWS) : kept;
+    this.#draw(pending);
+  }
+
+  /** Draw more of what is above. @returns whether there was more */
+  reveal(count = MORE_ROWS) {
+    if (this.#from === 0) return false;
+    this.#from = Math.max(0, this.#from - count);
+    this.#draw(null);
+    return true;
+  }
+
+  /** Draw up to a message and return its element; null if it is not on this branch. */
+  find(messageId) {
+    const index = this.#rows.findIndex(
+      (row) => row.message.id === messageId || row.members?.some(({ id }) => id === messageId),
+    );
+    if (index < 0) return null;
+    if (index < this.#from) {
+      this.#from = Math.max(0, index - 4);
+      this.#draw(null);
     }
-    this.element.append(...present);
+    return this.element.querySelector(`[data-message="${CSS.escape(messageId)}"]`);
   }
 
-  #addUser(text, { id = "", created_at: at = "" } = {}) {
-    const root = fromTemplate("user-message-template");
-    root.querySelector("[data-text]").textContent = text;
-    root.dataset.message = id;
-    if (at) root.title = new Date(at).toLocaleString();
-    this.element.append(root);
-    return root;
-  }
-
-  /** Show a message that is on its way. */
-  addPending(entry) {
-    const root = this.#addUser(entry.text);
-    root.classList.add("is-pending");
-    this.pending.set(entry.ref, root);
-    return root;
-  }
-
-  markOffline(offline) {
-    for (const root of this.pending.values()) {
-      if (root.classList.contains("is-refused")) continue;
-      root.querySelector("[data-note]").textContent = offline
-        ? "Will be sent when the connection is back."
-        : "";
+  #draw(pending) {
+    const wanted = [];
+    const seen = new Set();
+    this.#answers.clear();
+    for (const row of this.#rows.slice(this.#from)) {
+      const view = this.#viewOf(row);
+      seen.add(row.key);
+      wanted.push(view.root);
     }
+    for (const key of [...this.#views.keys()]) if (!seen.has(key)) this.#views.delete(key);
+    if (pending) this.#updatePending(pending);
+    wanted.push(...[...this.#pending.values()].map(({ view }) => view.root));
+    reconcile(this.element, wanted);
+    this.#markLast();
   }
 
-  /** The server has it. After a reload it may be listed already: then it is shown once. */
-  accept(ref, messageId) {
-    const root = this.pending.get(ref);
-    this.pending.delete(ref);
-    if (!root) return;
-    if (this.element.querySelector(`[data-message="${CSS.escape(messageId)}"]`)) {
-      root.remove();
-      return;
+  #viewOf(row) {
+    let view = this.#views.get(row.key) ?? this.#arrived(row.key);
+    if (!view) {
+      view = { question: () => new QuestionView(), answer: () => new AnswerView(row.message), group: () => new GroupView() }[row.kind]();
+      this.#views.set(row.key, view);
     }
-    root.dataset.message = messageId;
-    root.classList.remove("is-pending", "is-refused");
-    root.querySelector("[data-note]").replaceChildren();
+    const number = row.versions.findIndex((each) => each.includes(row.message)) + 1;
+    const version = { number, count: row.versions.length };
+    if (row.kind === "group") {
+      view.update(row, this.world, version);
+      for (const answer of view.answers) this.#answers.set(answer.message.turn_id, answer);
+    } else {
+      view.update(row.message, this.world, version);
+      if (row.kind === "answer") this.#answers.set(row.message.turn_id, view);
+    }
+    return view;
   }
 
-  /** Show why a message was not taken, with a way to try again. */
-  refuse(ref, message, onRetry) {
-    const root = this.pending.get(ref);
-    if (!root) return;
-    root.classList.replace("is-pending", "is-refused");
-    const retry = make("button", { type: "button", className: "button-quiet" }, icon("retry"), " Try again");
-    retry.addEventListener("click", () => {
-      root.classList.replace("is-refused", "is-pending");
-      root.querySelector("[data-note]").replaceChildren();
-      onRetry();
-    });
-    root.querySelector("[data-note]").replaceChildren(`Not sent. ${message} `, retry);
+  /** A message that was on its way is stored now: its element stays where it is. */
+  #arrived(messageId) {
+    for (const [ref, { view, entry }] of this.#pending) {
+      if (entry.storedAs !== messageId) continue;
+      this.#pending.delete(ref);
+      view.arrived();
+      this.#views.set(messageId, view);
+      return view;
+    }
+    return null;
   }
 
-  /** Create or update the answer of one turn. */
-  showTurn(turn, { at = null } = {}) {
-    const answer = this.answers.get(turn.id) ?? this.#addAnswer(turn.id, at);
-    answer.turn = turn;
-    const { root, view } = answer;
-    const over = isOver(turn);
-    root.dataset.status = turn.status;
-    root.querySelector("[data-model]").textContent = this.labelOf(turn.model);
-    root.setAttribute("aria-busy", String(!over));
-    if (over) view.finish(turn.text);
-    else view.show(turn.text);
-    const waiting = !over && turn.text === "";
-    root.querySelector("[data-waiting]").hidden = !waiting;
-    this.#showStatus(root, turn);
-    root.querySelector("[data-actions]").hidden = !over;
-    root.querySelector("[data-action=copy-answer]").hidden = turn.text === "";
-    root.querySelector("[data-action=ask-again]").hidden = !["failed", "interrupted"].includes(turn.status);
-  }
-
-  #addAnswer(turnId, at) {
-    const root = fromTemplate("answer-template");
-    root.dataset.turn = turnId;
-    if (at) root.title = new Date(at).toLocaleString();
-    const view = new MarkdownView(root.querySelector("[data-body]"));
-    const answer = { root, view, turn: null };
-    this.answers.set(turnId, answer);
-    this.element.append(root);
-    return answer;
-  }
-
-  #showStatus(root, turn) {
-    const line = root.querySelector("[data-status-line]");
-    let text = STATUS[turn.status] ?? "";
-    if (turn.status === "retrying") text = `The worker restarted. Continuing (attempt ${turn.attempt + 1})…`;
-    else if (turn.attempt > 1 && turn.text === "" && !isOver(turn))
-      text = `The worker restarted. Continuing (attempt ${turn.attempt})…`;
-    else if (turn.status === "queued" && turn.text) text = "";
-    if (turn.status === "failed" && turn.error?.message) text = turn.error.message;
-    if (turn.status === "complete" && turn.finishReason === "length") text = CUT_BY_LENGTH;
-    if (turn.status === "complete" && turn.text.trim() === "") text = "The model gave an empty answer.";
-    line.textContent = text;
-    line.hidden = text === "";
-    const reference = root.querySelector("[data-reference]");
-    const id = turn.status === "failed" ? turn.error?.correlation_id : null;
-    reference.hidden = !id;
-    if (id) reference.textContent = `Reference ${id}`;
-  }
-
-  /** Drop everything shown after a reload made it obsolete. */
-  removeTurn(turnId) {
-    this.answers.get(turnId)?.root.remove();
-    this.answers.delete(turnId);
-  }
-
-  /** Learn the readable names of models, also for answers already shown. */
-  relabel(labelOf) {
-    this.labelOf = labelOf;
-    for (const { root, turn } of this.answers.values()) {
-      root.querySelector("[data-model]").textContent = labelOf(turn.model);
+  #updatePending(pending) {
+    const refs = new Set(pending.map(({ entry }) => entry.ref));
+    for (const ref of [...this.#pending.keys()]) if (!refs.has(ref)) this.#pending.delete(ref);
+    for (const each of pending) {
+      const ref = each.entry.ref;
+      const view = this.#pending.get(ref)?.view ?? new QuestionView();
+      this.#pending.set(ref, { view, entry: each.entry });
+      view.updatePending(each.entry, each);
     }
   }
 
-  textOf(turnId) {
-    return this.answers.get(turnId)?.turn?.text ?? "";
+  #markLast() {
+    const last = this.#rows.at(-1)?.key ?? null;
+    if (last === this.#lastKey) return;
+    this.#views.get(this.#lastKey)?.root.classList.remove("is-last");
+    this.#views.get(last)?.root.classList.add("is-last");
+    this.#lastKey = last;
   }
 
-  /** @returns the user's words that a turn answered */
-  questionOf(turnId) {
-    let node = this.answers.get(turnId)?.root.previousElementSibling;
-    while (node && !node.matches(".message-user")) node = node.previousElementSibling;
-    return node?.querySelector("[data-text]").textContent ?? "";
+  /** A turn changed: only its answer is drawn again. */
+  refreshTurn(turnId) {
+    this.#answers.get(turnId)?.refresh();
+  }
+
+  /** Names of models or people changed. */
+  refreshAll() {
+    for (const row of this.#rows.slice(this.#from)) this.#viewOf(row);
+  }
+
+  answerOfTurn(turnId) {
+    return this.#answers.get(turnId) ?? null;
+  }
+
+  answerOf(messageId) {
+    return this.answers.find((view) => view.message.id === messageId) ?? null;
+  }
+
+  questionOf(messageId) {
+    const view = this.#views.get(messageId);
+    return view instanceof QuestionView ? view : null;
   }
 
   lastQuestion() {
-    const all = this.element.querySelectorAll(".message-user [data-text]");
-    return all.length ? all[all.length - 1].textContent : "";
+    return this.#rows.filter((row) => row.kind === "question").at(-1)?.message ?? null;
   }
 }
 
-/** A stored assistant message in the shape of a turn. */
-export function fromMessage(message) {
-  return newTurn(message.turn_id ?? message.id, {
-    text: message.text,
-    status: message.status,
-    model: message.model,
-    messageId: message.id,
-    error: message.error ?? null,
-    finishReason: message.finish_reason ?? null,
-  });
+/** Put exactly these elements into `parent`, in order, moving as few as possible. */
+function reconcile(parent, wanted) {
+  const keep = new Set(wanted);
+  for (const child of [...parent.children]) if (!keep.has(child)) child.remove();
+  let at = parent.firstElementChild;
+  for (const element of wanted) {
+    if (element === at) at = at.nextElementSibling;
+    else parent.insertBefore(element, at);
+  }
+}
+
+/** Answers of several models to one question, in columns; on a phone one at a time. */
+class GroupView {
+  #views = new Map();
+  #looking = null; // what a phone shows; looking at an answer does not choose it
+
+  constructor() {
+    this.tabs = make("div", { className: "group-tabs", ariaLabel: "Answers side by side" });
+    this.tabs.setAttribute("role", "tablist");
+    this.columns = make("div", { className: "group-columns" });
+    this.root = make("section", { className: "group", ariaLabel: "Answers side by side" }, this.tabs, this.columns);
+    this.tabs.addEventListener("keydown", (event) => this.#arrow(event));
+    this.tabs.addEventListener("click", (event) => {
+      const tab = event.target.closest("[role=tab]");
+      if (tab) this.#lookAt(tab.dataset.choose);
+    });
+  }
+
+  get answers() {
+    return [...this.#views.values()];
+  }
+
+  update(row, world, version) {
+    const chosen = row.message.id;
+    if (chosen !== this.chosen) this.#looking = chosen;
+    this.chosen = chosen;
+    this.columns.style.setProperty("--columns", String(row.members.length));
+    const roots = row.members.map((member) => {
+      if (!this.#views.has(member.id)) this.#views.set(member.id, new AnswerView(member));
+      const view = this.#views.get(member.id);
+      view.update(member, world, member.id === chosen ? version : { number: 1, count: 1 });
+      view.root.classList.add("is-column");
+      view.root.classList.toggle("is-chosen", member.id === chosen);
+      view.parts.choose.hidden = member.id === chosen;
+      return view.root;
+    });
+    reconcile(this.columns, roots);
+    this.#showTabs(row, world);
+    this.#lookAt(this.#looking);
+  }
+
+  #lookAt(id) {
+    this.#looking = id;
+    for (const [each, { root }] of this.#views) root.classList.toggle("is-looked-at", each === id);
+    for (const tab of this.tabs.children) {
+      tab.setAttribute("aria-selected", String(tab.dataset.choose === id));
+      tab.tabIndex = tab.dataset.choose === id ? 0 : -1;
+    }
+  }
+
+  #showTabs(row, world) {
+    const tabs = row.members.map((member) => {
+      const known = [...this.tabs.children].find((tab) => tab.dataset.choose === member.id);
+      const tab = known ?? make("button", { type: "button", dataset: { choose: member.id } });
+      const label = world.labelOf(member.model);
+      if (tab.textContent !== label) tab.textContent = label;
+      tab.setAttribute("role", "tab");
+      return tab;
+    });
+    reconcile(this.tabs, tabs);
+  }
+
+  #arrow(event) {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    const tabs = [...this.tabs.children];
+    const next = tabs[tabs.indexOf(document.activeElement) + step];
+    if (!next) return;
+    event.preventDefault();
+    next.focus();
+    next.click();
+  }
 }

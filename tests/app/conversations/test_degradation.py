@@ -12,7 +12,7 @@ from pytest_django.fixtures import Settings
 from apps.conversations import chat_tools, degradation, orchestrator
 from apps.conversations.models.steps import TurnStep
 from apps.conversations.models.turns import Turn
-from apps.conversations.search.upkeep import index_conversation
+from apps.conversations.search.indexing import index_conversation
 from apps.conversations.stream import logged, stream_key
 from apps.core import ratelimit, scope
 from apps.core.concurrency import platform_db, run_async, tenant_db
@@ -187,8 +187,7 @@ async def test_without_any_model_the_answer_is_honest_and_helps_with_what_is_kno
     assert seen.text.startswith("No language model can be reached right now")
     assert "blue shelf" in seen.text
     assert seen.starts[-1]["level"] == 4
-    assert seen.step("degraded")["cause"] == "provider_unavailable"
-    assert seen.step("degraded")["found"]
+    assert seen.step("degraded")["found"] >= 1
 
 
 async def test_without_model_and_without_search_the_answer_is_honest_still(

@@ -42,6 +42,7 @@ class ChatPage:
         self.stop_button = page.get_by_role("button", name="Stop the answer")
         self.banner = page.locator("#banner")
         self.listed = page.locator("[data-conversation]")
+        self.waiting = page.locator(".queued")
 
     def expect_open(self) -> None:
         """Wait until the page is usable."""
@@ -53,7 +54,39 @@ class ChatPage:
         self.box.press("Enter")
 
     def choose_model(self, model: str) -> None:
-        self.page.get_by_label("Model").select_option(model)
+        self.page.get_by_label("Model", exact=True).select_option(model)
+
+    def compare_with(self, label: str) -> None:
+        """Have another model answer beside the chosen one."""
+        self.page.get_by_role("button", name="Ask several models").click()
+        self.page.get_by_role("menuitemradio", name=label).click()
+
+    def question(self, number: int = 0) -> Locator:
+        return self.questions.nth(number)
+
+    def edit(self, text: str, number: int = 0) -> None:
+        """Replace a message by another one, on a branch of its own."""
+        self.question(number).hover()
+        self.question(number).get_by_role("button", name="Edit the message").click()
+        self.page.get_by_label("Edit your message").fill(text)
+        self.page.get_by_role("button", name="Send", exact=True).first.click()
+
+    def ask_again(self, number: int = 0) -> None:
+        """Have the same model answer anew."""
+        self.answer(number).get_by_role("button", name="Another answer").click()
+        self.page.get_by_role("menuitem", name="Try again").click()
+
+    def expect_version(self, place: Locator, text: str) -> None:
+        """Wait until a message says which of its versions it is, such as `2/3`."""
+        expect(place.locator("[data-pager-text]")).to_have_text(text)
+
+    def in_another_tab(self) -> "ChatPage":
+        """Open the same address in a further tab of the same browser."""
+        tab = self.page.context.new_page()
+        tab.goto(self.page.url)
+        opened = ChatPage(tab)
+        opened.expect_open()
+        return opened
 
     def answer(self, number: int = 0) -> Locator:
         return self.answers.nth(number)

@@ -2,7 +2,6 @@ import pytest
 from hypothesis import given, strategies as st
 
 from apps.conversations.contracts import TurnState
-from apps.conversations.domain.packing import estimated_tokens, newest_that_fit
 from apps.conversations.domain.states import ACTIVE, TERMINAL, answer_status, can_become
 from apps.conversations.domain.titles import TITLE_MAX, title_from
 
@@ -33,14 +32,3 @@ def test_a_title_is_one_short_line(text: str) -> None:
 
 def test_a_long_title_ends_at_a_word() -> None:
     assert title_from("word " * 30) == "word word word word word word word word word word word…"
-
-
-@given(st.lists(st.text(max_size=200), min_size=1, max_size=30), st.integers(0, 500))
-def test_what_is_packed_fits_and_ends_with_the_question(texts: list[str], budget: int) -> None:
-    taken = newest_that_fit(texts, budget_tokens=budget)
-
-    assert 1 <= taken <= len(texts)
-    used = sum(estimated_tokens(text) for text in texts[-taken:])
-    assert used <= budget or taken == 1
-    if taken < len(texts):
-        assert used + estimated_tokens(texts[-taken - 1]) > budget

@@ -24,6 +24,8 @@ USES = [
     ("on-accent", "accent", TEXT),
     ("on-accent", "accent-hover", TEXT),
     ("on-danger", "danger", TEXT),
+    ("ink", "mark", TEXT),
+    *[("accent", ground, GRAPHICS) for ground in ("ground-hover", "ground-active")],
     *[
         (f"code-{kind}", "code-ground", TEXT)
         for kind in ("comment", "string", "number", "keyword", "call")

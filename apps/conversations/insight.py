@@ -1,0 +1,126 @@
+"""Reading why a prompt was what it was, and how full a conversation is."""
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Sum
+
+from apps.conversations.contracts import TurnState
+from apps.conversations.contracts.insight import (
+    ContextItem,
+    ContextSource,
+    Gauge,
+    TurnContext,
+)
+from apps.conversations.models.conversations import Conversation
+from apps.conversations.models.messages import Message
+from apps.conversations.models.turns import Turn
+from apps.conversations.selectors import access_conversation, access_turn, require_owner
+from apps.core.scope import Actor
+from apps.memory import selectors as memory
+from apps.providers import selectors as providers
+from apps.providers.contracts import ModelInfo
+from apps.providers.errors import ModelNotFound, NoModelAvailable
+
+_PREVIEW = 160
+
+
+def explain_turn(*, actor: Actor, turn_id: UUID, permission: str) -> TurnContext:
+    """Return what the model saw and why.
+
+    Texts are looked up now: of messages in this conversation, and of memories that are the
+    reader's own; others in the conversation see that there was a memory, not what it says.
+
+    Raises:
+        PermissionDenied: The actor lacks the permission.
+        TurnNotFound: It does not exist, or is not the actor's to see.
+    """
+    turn = access_turn(actor=actor, turn_id=turn_id, permission=permission)
+    stored: dict[str, Any] | None = turn.context
+    if not stored:
+        return TurnContext(turn_id=turn.pk, known=False)
+    items = stored["items"]
+    texts = _texts(turn, require_owner(actor, permission), [item["id"] for item in items])
+    return TurnContext(
+        turn_id=turn.pk,
+        known=True,
+        model=stored["model"],
+        tokenizer=stored["tokenizer"],
+        exact=stored["exact"],
+        context_tokens=stored["context_tokens"],
+        answer_tokens=stored["answer_tokens"],
+        room_tokens=stored["room_tokens"],
+        used_tokens=stored["used_tokens"],
+        summary=stored["summary"],
+        missing=tuple(stored["missing"]),
+        digest=stored["digest"],
+        sources=tuple(
+            ContextSource(source=name, **totals) for name, totals in stored["sources"].items()
+        ),
+        items=tuple(
+            ContextItem(**item, preview=texts.get(item["id"], "")[:_PREVIEW]) for item in items
+        ),
+    )
+
+
+def _texts(turn: Turn, reader: UUID, names: Iterable[str]) -> dict[str, str]:
+    wanted: dict[str, list[UUID]] = {"message": [], "memory": []}
+    for name in names:
+        kind, _, key = name.partition(":")
+        if kind in wanted:
+            wanted[kind].append(UUID(key))
+    rows = Message.objects.filter(conversation=turn.conversation_id, pk__in=wanted["message"])
+    texts = {f"message:{row.pk}": row.text for row in rows}
+    if wanted["memory"]:
+        own = memory.list_texts(subject_id=reader, memory_ids=wanted["memory"])
+        texts |= {f"memory:{key}": text for key, text in own.items()}
+    return texts
+
+
+def gauge_of(*, actor: Actor, conversation_id: UUID, permission: str) -> Gauge:
+    """Return how full the shown branch of a conversation is.
+
+    Raises:
+        PermissionDenied: The actor lacks the permission.
+        ConversationNotFound: It does not exist, or is not the actor's to see.
+    """
+    conversation = access_conversation(
+        actor=actor, conversation_id=conversation_id, permission=permission
+    )
+    turns = Turn.objects.filter(conversation=conversation)
+    totals = turns.aggregate(read=Sum("prompt_tokens"), written=Sum("completion_tokens"))
+    last = _last_answered(conversation)
+    model = _next_model(conversation)
+    used, estimated = None, False
+    if last is not None and last.context is not None:
+        # The next prompt is this one with its answer behind it.
+        used = int(last.context["used_tokens"]) + (last.completion_tokens or 0)
+        estimated = not last.context["exact"] or last.completion_tokens is None
+    return Gauge(
+        conversation_id=conversation.pk,
+        model=model.id if model else "",
+        context_tokens=model.context_tokens if model else None,
+        used_tokens=used,
+        estimated=estimated,
+        prompt_tokens_total=totals["read"] or 0,
+        completion_tokens_total=totals["written"] or 0,
+    )
+
+
+def _last_answered(conversation: Conversation) -> Turn | None:
+    """Return the turn of the shown branch's last answer; while one is written, the one before."""
+    of_leaf = Turn.objects.filter(answer=conversation.leaf_id).first()
+    if of_leaf is None or of_leaf.context is not None:
+        return of_leaf
+    ended = Turn.objects.filter(
+        conversation=conversation, context__isnull=False, state=TurnState.COMPLETED
+    )
+    return ended.order_by("-id").first()
+
+
+def _next_model(conversation: Conversation) -> ModelInfo | None:
+    try:
+        return providers.choose_route(model=conversation.model or None).model
+    except (ModelNotFound, NoModelAvailable):
+        return None

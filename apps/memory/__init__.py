@@ -1,0 +1,1 @@
+"""What the assistant remembers about people, per workspace."""

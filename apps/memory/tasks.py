@@ -1,0 +1,16 @@
+"""Background work of memory."""
+
+from apps.jobs.task import tenant_task
+from apps.memory import services
+
+
+@tenant_task(
+    name="memory.embed_waiting",
+    queue="gpu.embedding",
+    deadline_s=300,
+    expires_s=3600,
+    idempotency="only rows without a vector",
+)
+def embed_waiting() -> None:
+    """Compute the vectors that are missing."""
+    services.embed_waiting()
