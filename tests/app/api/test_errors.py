@@ -43,6 +43,7 @@ _ARGUMENTS: dict[str, object] = {
     "signature": "Eicar",
     "place": "line 1",
     "key": "ttft",
+    "secret": "password",
 }
 
 

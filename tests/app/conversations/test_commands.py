@@ -335,6 +335,17 @@ def test_a_repeated_command_changes_no_memory_again(owner: Person, book: Book) -
     assert list(book.lines.values()) == ["tea", "milk"]
 
 
+def test_memory_is_the_persons_own(owner: Person, member: Person) -> None:
+    owner.reply_to("/memory remember I prefer tea")
+
+    assert "I prefer tea" in owner.reply_to("/memory")
+    assert "tea" not in member.reply_to("/memory")
+    (row,) = owner.ask("GET", "memories")["results"]
+    assert "Nothing remembered" in member.reply_to(f"/memory forget {row['id']}")
+    assert "Nothing remembered" in owner.reply_to("/memory forget it")
+    assert owner.reply_to(f"/memory forget {row['id']}") == "Forgotten."
+
+
 def test_a_temporary_conversation_is_not_remembered(owner: Person, book: Book) -> None:
     reply = owner.reply_to("/memory remember this", options={"temporary": True})
 
