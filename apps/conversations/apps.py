@@ -20,6 +20,7 @@ class ConversationsConfig(AppConfig):
         from apps.conversations.attachments.chain import recover  # apps are loaded only now
         from apps.conversations.chat_tools import (  # apps are loaded only now
             find_by_search,
+            recall_memories,
             register_search_tools,
         )
         from apps.conversations.commands.builtin import (  # apps are loaded only now
@@ -69,4 +70,4 @@ class ConversationsConfig(AppConfig):
         register_sources()
         if settings.ELASTICSEARCH_URL:  # search goes on without it, so it is not required
             register_check(Check(name="elasticsearch", run=lambda: Outcome(ok=answers())))
-        register_search_tools(find=find_by_search)
+        register_search_tools(find=find_by_search, recall=recall_memories)
