@@ -1,4 +1,4 @@
-"""Branches, queue, several models, several tabs, settings: in a real browser, over the scripted model."""
+"""Branches, queue, several models, several tabs, settings: in a real browser."""
 
 from collections.abc import Callable
 
@@ -77,7 +77,7 @@ def test_messages_written_meanwhile_wait_and_go_in_their_order(chat: ChatPage) -
     expect(chat.questions).to_have_count(1)
     chat.expect_status("complete", 2)
     expect(chat.waiting).to_have_count(0)
-    expect(chat.questions).to_have_text(["!delay 0.05\n!tokens 60", "second", "third"])
+    expect(chat.words).to_have_text(["!delay 0.05\n!tokens 60", "second", "third"])
 
 
 def test_a_waiting_message_can_be_cancelled(chat: ChatPage) -> None:
@@ -89,6 +89,7 @@ def test_a_waiting_message_can_be_cancelled(chat: ChatPage) -> None:
     chat.waiting.get_by_role("button", name="Do not send").click()
 
     expect(chat.waiting).to_have_count(0)
+    expect(chat.answer(1)).to_contain_text("Stopped before it began.")
     chat.stop()
     chat.expect_status("cancelled")
 
@@ -211,7 +212,7 @@ def test_a_long_conversation_opens_at_its_end_and_shows_more_on_the_way_up(
         chat.send(f"number {number}")
         chat.expect_status("complete", number)
     chat.page.reload()
-    expect(chat.questions.last).to_have_text("number 19")
+    expect(chat.words.last).to_have_text("number 19")
     assert chat.questions.count() < 20
 
     chat.page.locator("#scroller").hover()
@@ -220,4 +221,4 @@ def test_a_long_conversation_opens_at_its_end_and_shows_more_on_the_way_up(
         chat.page.wait_for_timeout(50)
 
     expect(chat.questions).to_have_count(20)
-    expect(chat.questions.first).to_have_text("number 0")
+    expect(chat.words.first).to_have_text("number 0")
