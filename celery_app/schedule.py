@@ -19,6 +19,11 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 3600.0,
         "options": {"queue": "default", "expires": 3600},
     },
+    "erase-expired-conversations": {
+        "task": "conversations.erase_expired",
+        "schedule": 300.0,
+        "options": {"queue": "default", "expires": 300},
+    },
     "sweep-attachments": {
         "task": "conversations.sweep_all_attachments",
         "schedule": 3600.0,

@@ -168,6 +168,9 @@ class Environment:
         "Answers of one workspace waited for or written at once, unless the plan says otherwise.",
         group="Chat",
     )
+    import_max_mb: int = _var(
+        32, "Largest file of conversations that may be imported, in MB.", group="Chat"
+    )
     # -- models
     models_dir: Path = _var(
         BASE_DIR / "models", "Folder with GGUF files of local models.", group="Models"

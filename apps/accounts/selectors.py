@@ -121,6 +121,25 @@ def list_members(tenant: TenantRef) -> tuple[Member, ...]:
     )
 
 
+def list_people_who_may(tenant: TenantRef, permission: str) -> tuple[tuple[UUID, str], ...]:
+    """Return (id, label) of the active members whose role gives `permission`, by label.
+
+    The label is the person's name, or the part of the address before the `@`: whoever may choose
+    people need not learn their addresses.
+    """
+    memberships = (
+        _memberships(tenant)
+        .select_related("user", "role__parent__parent__parent__parent")
+        .filter(user__is_active=True)
+    )
+    people = [
+        (membership.user_id, membership.user.name or membership.user.email.partition("@")[0])
+        for membership in memberships
+        if permission in role_permissions(membership.role)
+    ]
+    return tuple(sorted(people, key=lambda person: (person[1].lower(), person[0])))
+
+
 def find_user_id(email: str) -> UUID | None:
     """Return the id of the active account with this address."""
     address = normalised_email(email)

@@ -21,6 +21,7 @@ from apps.conversations.search.service import find_messages
 from apps.core.errors import KarenError
 from apps.core.logging import get_logger
 from apps.core.scope import Actor
+from apps.memory import selectors as memory
 from apps.plugins.contracts import Arguments, Tool, ToolContext, ToolResult
 from apps.plugins.errors import ToolRetry
 from apps.plugins.permissions import RECALL, SEARCH
@@ -88,6 +89,16 @@ def find_by_search(actor: Actor, query: str, limit: int) -> list[Found]:
             created_at=hit.created_at,
         )
         for hit in page.hits
+    ]
+
+
+def recall_memories(actor: Actor, query: str, limit: int) -> list[Recalled]:
+    """Return what is remembered about the person and fits the query, best first."""
+    if actor.id is None:
+        return []
+    return [
+        Recalled(text=found.text)
+        for found in memory.recall(query=query, subject_id=actor.id, k=limit)
     ]
 
 

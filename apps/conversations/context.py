@@ -142,6 +142,7 @@ class _Integration:
         self.fixed = self._fixed(int(window * _PREFIX_SHARE))
         self.budget = self.room - sum(part.tokens for part in self.fixed)
         self.missing: list[str] = []
+        self.roles: dict[str, Role] = {}
 
     def _count(self, text: str) -> int:
         return count_of(self.counter, text)
@@ -321,7 +322,10 @@ class _Integration:
 
     def _summary(self, messages: Sequence[BranchMessage]) -> BranchSummary | None:
         try:
-            return summaries.find_deepest(message_ids=[message.id for message in messages])
+            return summaries.find_deepest(
+                conversation_id=self.claimed.conversation_id,
+                message_ids=[message.id for message in messages],
+            )
         except DatabaseError as error:
             self._lacks("summary", error)
             return None
@@ -334,19 +338,20 @@ class _Integration:
             exact = left >= 0
             tokens = self._message(message.text) if exact else estimated_tokens(message.text)
             left -= tokens
-            counted.append(Candidate(id=f"message:{message.id}", text=message.text, tokens=tokens))
+            name = f"message:{message.id}"
+            self.roles[name] = message.role
+            counted.append(Candidate(id=name, text=message.text, tokens=tokens))
         return counted
 
     # -- the prompt itself
 
     def _written(self, assembly: Assembly) -> tuple[ChatMessage, ...]:
-        roles = {f"message:{message.id}": message.role for message in self.claimed.history}
         beginning = self.system.text
         beginning += _section(_PINS, _oldest_first(assembly.taken(Source.PIN)))
         for summary in assembly.taken(Source.SUMMARY):
             beginning += f"\n\n{_SUMMARY}\n{summary.text}"
         thread = [
-            ChatMessage(role=roles[candidate.id], text=candidate.text)
+            ChatMessage(role=self.roles[candidate.id], text=candidate.text)
             for candidate in reversed(assembly.taken(Source.THREAD))
         ]
         facts = "".join(_section(_HEADINGS[source], assembly.taken(source)) for source in _VOLATILE)

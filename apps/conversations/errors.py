@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from typing_extensions import override
 
 from apps.core.envelope import ErrorBody
-from apps.core.errors import KarenError
+from apps.core.errors import KarenError, PermissionDenied
 
 
 class ConversationNotFound(KarenError):
@@ -180,6 +180,102 @@ class QueueFull(KarenError):
         """Ask to wait or stop."""
         return _("%(limit)d messages wait for their answers here. Wait, or stop one first.") % {
             "limit": self.limit
+        }
+
+
+class OwnerOnly(KarenError):
+    """Participants read and write; only the owner deletes, shares, invites and organises."""
+
+    code = "owner_only"
+    status = 403
+
+    @override
+    def message(self) -> str:
+        """Say who may."""
+        return _("Only the person who started this conversation may do that.")
+
+
+class OptionNotAllowed(PermissionDenied):
+    """An option needs a permission that the actor lacks; `permission` names it."""
+
+    def __init__(self, *, what: str, permission: str) -> None:
+        super().__init__(permission)
+        self.what = what
+
+    @override
+    def message(self) -> str:
+        """Name what was to change and what that needs."""
+        return _(
+            "Changing the %(what)s needs the permission %(permission)s. Ask an administrator of "
+            "your workspace."
+        ) % {"what": self.what, "permission": self.permission}
+
+
+class FolderNotFound(KarenError):
+    """It does not exist, or it is somebody else's."""
+
+    code = "folder_not_found"
+    status = 404
+
+    @override
+    def message(self) -> str:
+        """Say so."""
+        return _("This folder does not exist, or it is not yours.")
+
+
+class ShareNotFound(KarenError):
+    """It does not exist, was revoked, or is not meant for the caller."""
+
+    code = "share_not_found"
+    status = 404
+
+    @override
+    def message(self) -> str:
+        """Say so without telling which."""
+        return _("There is no such shared conversation, or its link was taken back.")
+
+
+class PersonaNotFound(KarenError):
+    """No persona that the actor may use has this name."""
+
+    code = "persona_not_found"
+    status = 404
+
+    @override
+    def message(self) -> str:
+        """Say so."""
+        return _("There is no such persona here. The list of personas shows which there are.")
+
+
+class ImportNotFound(KarenError):
+    """It does not exist, or it is somebody else's."""
+
+    code = "import_not_found"
+    status = 404
+
+    @override
+    def message(self) -> str:
+        """Say so."""
+        return _("This import does not exist, or it is not yours.")
+
+
+class ImportInvalid(KarenError):
+    """A file is no export that we know; `place` and `problem` say where and why."""
+
+    code = "import_invalid"
+    public_fields = ("place", "problem")
+
+    def __init__(self, *, place: str, problem: str) -> None:
+        super().__init__(place, problem)
+        self.place = place
+        self.problem = problem
+
+    @override
+    def message(self) -> str:
+        """Name the place."""
+        return _("This file cannot be imported: %(problem)s (at %(place)s)") % {
+            "problem": self.problem,
+            "place": self.place or "the start",
         }
 
 

@@ -1,13 +1,14 @@
 """Stage 2: the one entrance of every edge.
 
-Routes messages, stops and watches; checks rates; decides nothing else.
+Routes messages, commands, stops and watches; checks rates; decides nothing else.
 """
 
 from uuid import UUID
 
 from django.conf import settings
 
-from apps.conversations import limits, metrics, selectors, services
+from apps.conversations import instructions, limits, metrics, selectors, services
+from apps.conversations.commands.execution import run_command
 from apps.conversations.contracts import (
     AnswerAgain,
     ContinueAnswer,
@@ -42,6 +43,9 @@ def ask(
     _admit(actor, edge)
     match wanted:
         case NewMessage():
+            command = instructions.parse(wanted)
+            if command is not None:
+                return run_command(actor=actor, message=wanted, parsed=command, permission=CHAT)
             return services.send_message(actor=actor, message=wanted, permission=CHAT)
         case AnswerAgain():
             return services.answer_again(actor=actor, wanted=wanted, permission=CHAT)

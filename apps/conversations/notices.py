@@ -4,13 +4,13 @@ A Redis Stream per person, bounded and short-lived: it carries changes to open c
 not keep them. A client whose cursor is older than the log reloads.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 import redis
 
-from apps.conversations.contracts import Notice
-from apps.conversations.stream import FIELD
+from apps.conversations.contracts import ConversationGone, Notice
+from apps.conversations.stream import FIELD, logged
 from apps.core.keys import tenant_key
 from apps.core.logging import get_logger
 from apps.core.redis import RedisRole, redis_client
@@ -45,3 +45,22 @@ def publish(notices: Mapping[UUID, Sequence[Notice]]) -> None:
             pipe.execute()
     except redis.RedisError:
         logger.warning("notices.publish_failed", people=len(notices))
+
+
+def forget_notices(conversation_id: UUID, people: Iterable[UUID]) -> None:
+    """Delete what people's logs say of a conversation, except that it is gone.
+
+    For temporary conversations: their text must not outlive them here.
+    """
+    gone = ConversationGone(conversation_id=conversation_id).model_dump_json().encode()
+    name = str(conversation_id).encode()
+    client = redis_client(RedisRole.STREAMS)
+    try:
+        for user_id in people:
+            key = notices_key(user_id)
+            entries = logged(client.xrange(key))
+            stale = [e.id for e in entries if name in e.payload and e.payload != gone]
+            if stale:
+                client.xdel(key, *stale)
+    except redis.RedisError:
+        logger.warning("notices.forget_failed", conversation_id=str(conversation_id))

@@ -14,7 +14,12 @@ from apps.conversations.contracts import (
     message_parts,
 )
 from apps.conversations.domain.states import ACTIVE
-from apps.conversations.errors import ConversationNotFound, MessageNotFound, TurnNotFound
+from apps.conversations.errors import (
+    ConversationNotFound,
+    MessageNotFound,
+    OwnerOnly,
+    TurnNotFound,
+)
 from apps.conversations.models.conversations import Conversation, Folder, Participant
 from apps.conversations.models.messages import Feedback, Message
 from apps.conversations.models.turns import Turn
@@ -92,17 +97,20 @@ def access_conversation(
 
 
 def access_own_conversation(
-    *, actor: Actor, conversation_id: UUID, permission: str
+    *, actor: Actor, conversation_id: UUID, permission: str, lock: bool = False
 ) -> Conversation:
     """Return a conversation the actor owns: participants may not delete, share or invite.
 
     Raises:
-        PermissionDenied: The actor lacks the permission, or only takes part.
+        PermissionDenied: The actor lacks the permission.
+        OwnerOnly: The actor only takes part.
         ConversationNotFound: It does not exist, or is not the actor's to see.
     """
-    found = access_conversation(actor=actor, conversation_id=conversation_id, permission=permission)
+    found = access_conversation(
+        actor=actor, conversation_id=conversation_id, permission=permission, lock=lock
+    )
     if found.owner_id != actor.id:
-        raise PermissionDenied(permission)
+        raise OwnerOnly
     return found
 
 

@@ -6,7 +6,7 @@ Redis may vanish: the answer is then still written to the database, and watchers
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
 from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
@@ -159,6 +159,17 @@ def request_cancel(turn_id: UUID) -> None:
         redis_client(RedisRole.STREAMS).set(cancel_key(turn_id), 1, ex=_CANCEL_EXPIRY_S)
     except redis.RedisError as error:
         raise ServiceUnavailable from error
+
+
+def forget_streams(turn_ids: Sequence[UUID]) -> None:
+    """Delete the logs of turns that ended; a Redis that is away drops them by itself in time."""
+    keys = [stream_key(turn_id) for turn_id in turn_ids]
+    if not keys:
+        return
+    try:
+        redis_client(RedisRole.STREAMS).delete(*keys)
+    except redis.RedisError:
+        logger.warning("stream.forget_failed", turns=len(keys))
 
 
 async def cancel_requested(turn_id: UUID) -> bool:

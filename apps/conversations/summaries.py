@@ -56,13 +56,15 @@ class BranchSummary:
     text: str
 
 
-def find_deepest(*, message_ids: Sequence[UUID]) -> BranchSummary | None:
+def find_deepest(*, conversation_id: UUID, message_ids: Sequence[UUID]) -> BranchSummary | None:
     """Return the summary that covers most of a branch.
 
     Args:
+        conversation_id: Where the branch is: its few summaries are read instead of asking for
+            each of a thousand messages.
         message_ids: The branch, oldest first.
     """
-    rows = Summary.objects.filter(message_id__in=list(message_ids), version=VERSION)
+    rows = Summary.objects.filter(message__conversation_id=conversation_id, version=VERSION)
     found = {row.message_id: row for row in rows}
     deepest = next((found[one] for one in reversed(message_ids) if one in found), None)
     if deepest is None:
@@ -92,31 +94,33 @@ def summarise_branch(*, message_id: UUID, model_id: str) -> int:
         How many summaries were written.
     """
     model = providers.find_model(model_id)
-    history = [each for each in branch_messages(leaf_id=message_id) if each.text]
-    if model is None or model.scripted or not history:
+    conversation_id = (
+        Message.objects.filter(pk=message_id).values_list("conversation_id", flat=True).first()
+    )
+    if model is None or model.scripted or conversation_id is None:
         return 0
-    return _Summarising(model, history, partition=_partition(message_id)).run()
-
-
-def _partition(message_id: UUID) -> str:
-    # A partition of its own: what the model keeps of the conversation itself stays where it is.
-    row = Message.objects.filter(pk=message_id).values_list("conversation_id", flat=True).first()
-    return f"{scope.require().id}:{row}:summary"
+    history = [each for each in branch_messages(leaf_id=message_id) if each.text]
+    return _Summarising(model, conversation_id, history).run()
 
 
 class _Summarising:
     def __init__(
-        self, model: ModelInfo, history: Sequence[BranchMessage], *, partition: str
+        self, model: ModelInfo, conversation_id: UUID, history: Sequence[BranchMessage]
     ) -> None:
         self._model = model
+        self._conversation_id = conversation_id
         self._history = history
-        self._partition = partition
+        # One of its own: what the model keeps of the conversation itself stays where it is.
+        self._partition = f"{scope.require().id}:{conversation_id}:summary"
         self._counter: TokenCounter = providers.token_counter(model)
         self._longest = min(_LONGEST_TOKENS, model.context_tokens // 8)
 
     def run(self) -> int:
         """Write summaries, portion by portion, until the rest is short enough."""
-        found = find_deepest(message_ids=[message.id for message in self._history])
+        found = find_deepest(
+            conversation_id=self._conversation_id,
+            message_ids=[message.id for message in self._history],
+        )
         start = 0
         if found is not None:
             start = 1 + next(n for n, m in enumerate(self._history) if m.id == found.message_id)

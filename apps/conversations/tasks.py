@@ -2,9 +2,10 @@
 
 from uuid import UUID
 
-from apps.conversations import orchestrator, summaries as branch_summaries, titles
+from apps.conversations import expiry, orchestrator, summaries as branch_summaries, titles
 from apps.conversations.attachments import chain, summaries, sweeping
 from apps.conversations.search import upkeep
+from apps.conversations.services import transfer
 from apps.jobs.task import global_task, tenant_task
 
 
@@ -18,6 +19,30 @@ from apps.jobs.task import global_task, tenant_task
 def run_turn(*, turn_id: str) -> None:
     """Answer one turn."""
     orchestrator.run_turn(turn_id=UUID(turn_id))
+
+
+@tenant_task(
+    name="conversations.import",
+    queue="default",
+    deadline_s=800,
+    expires_s=3600,
+    idempotency="goes on where it stopped",
+)
+def run_import(*, import_id: str) -> None:
+    """Work off one import."""
+    transfer.run_import(import_id=UUID(import_id))
+
+
+@global_task(
+    name="conversations.erase_expired",
+    queue="default",
+    deadline_s=240,
+    expires_s=300,
+    idempotency="state",
+)
+def erase_expired() -> None:
+    """Erase temporary conversations whose time is over, in every workspace."""
+    expiry.erase_everywhere()
 
 
 @tenant_task(

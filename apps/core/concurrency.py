@@ -76,14 +76,12 @@ def _loop_thread() -> _LoopThread:
     return _LoopThread()
 
 
-def run_async(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run `coroutine` on this process's shared event loop and wait for its result.
+def start_async(coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
+    """Start `coroutine` on this process's shared event loop and return its future result.
 
-    Called from worker threads, never from an event loop. One shared loop keeps HTTP and Redis
-    connections alive between tasks, which a loop per task would throw away. The thread gives its
-    database connection back first: it may wait for minutes, and connections are few.
+    Called from worker threads, so that they can go on with blocking work of their own meanwhile.
+    Cancelling the future does not stop the coroutine: give it a time-out of its own.
     """
-    close_old_connections()
     context = copy_context()
     loop = _loop_thread().loop
     outcome: Future[T] = Future()
@@ -103,4 +101,15 @@ def run_async(coroutine: Coroutine[Any, Any, T]) -> T:
             outcome.set_result(task.result())
 
     loop.call_soon_threadsafe(start)
-    return outcome.result()
+    return outcome
+
+
+def run_async(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run `coroutine` on this process's shared event loop and wait for its result.
+
+    Called from worker threads, never from an event loop. One shared loop keeps HTTP and Redis
+    connections alive between tasks, which a loop per task would throw away. The thread gives its
+    database connection back first: it may wait for minutes, and connections are few.
+    """
+    close_old_connections()
+    return start_async(coroutine).result()

@@ -10,7 +10,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import F, QuerySet
 from pgvector.django import CosineDistance
 
-from apps.core.concurrency import run_async
+from apps.core.concurrency import start_async
 from apps.core.errors import KarenError, NotAuthenticated, PermissionDenied
 from apps.core.logging import get_logger
 from apps.core.scope import Actor
@@ -131,39 +131,39 @@ def recall(
     """
     started = time.monotonic()
     deadline = started + within_s
-    asked = query[:_QUERY_CHARACTERS]
-    missing: list[Signal] = []
-    rankings: dict[Signal, Sequence[UUID]] = {}
     if not _has_any(subject_id, deadline):
         return ()
-    for signal, ranked in ((Signal.WORDS, _by_words), (Signal.MEANING, _by_meaning)):
-        found = _ranking(signal, ranked, asked, subject_id, deadline)
-        if found is None:
-            missing.append(signal)
-        else:
-            rankings[signal] = found
+    asked = query[:_QUERY_CHARACTERS]
+    # The vector is computed on another thread while PostgreSQL looks for the words.
+    vector = start_async(_embedded(asked, deadline))
+    found = {
+        Signal.WORDS: _ranking(Signal.WORDS, lambda: _by_words(asked, subject_id, deadline)),
+        Signal.MEANING: _ranking(
+            Signal.MEANING, lambda: _by_meaning(vector.result(), subject_id, deadline)
+        ),
+    }
+    rankings = {signal: rows for signal, rows in found.items() if rows is not None}
     if not rankings:
         raise RecallUnavailable
-    fused = fuse_rankings(rankings, k=k)
-    texts = list_texts(subject_id=subject_id, memory_ids=[item for item, _score, _why in fused])
+    texts = {pk: text for rows in rankings.values() for pk, text in rows}
+    fused = fuse_rankings(
+        {signal: [pk for pk, _text in rows] for signal, rows in rankings.items()}, k=k
+    )
+    note = "".join(f", without {signal.value}" for signal in found if signal not in rankings)
     metrics.recall_seconds.observe(time.monotonic() - started)
-    note = "".join(f", without {signal.value}" for signal in missing)
     return tuple(
         RecalledMemory(id=item, text=texts[item], score=score, why=why + note)
         for item, score, why in fused
-        if item in texts
     )
 
 
-_Ranked = Callable[[str, UUID, float], list[UUID]]
+_Rows = list[tuple[UUID, str]]
 
 
-def _ranking(
-    signal: Signal, ranked: _Ranked, query: str, subject_id: UUID, deadline: float
-) -> list[UUID] | None:
+def _ranking(signal: Signal, ranked: Callable[[], _Rows]) -> _Rows | None:
     """Return a ranking, or None where it cannot be asked now."""
     try:
-        return ranked(query, subject_id, deadline)
+        return ranked()
     except (DatabaseError, KarenError, TimeoutError) as error:
         metrics.recall_missing_total.labels(signal.value).inc()
         logger.warning("recall.signal_missing", signal=signal.value, reason=type(error).__name__)
@@ -192,7 +192,7 @@ def _limit_statements(deadline: float) -> None:
         cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(left_ms)])
 
 
-def _by_words(query: str, subject_id: UUID, deadline: float) -> list[UUID]:
+def _by_words(query: str, subject_id: UUID, deadline: float) -> _Rows:
     words = query_words(query)
     if not words:
         return []
@@ -207,13 +207,12 @@ def _by_words(query: str, subject_id: UUID, deadline: float) -> list[UUID]:
             .filter(words=wanted)
             .order_by(SearchRank(F("words"), wanted, normalization=1).desc(), "pk")
         )
-        return list(rows.values_list("pk", flat=True)[:_CANDIDATES])
+        return list(rows.values_list("pk", "text")[:_CANDIDATES])
 
 
-def _by_meaning(query: str, subject_id: UUID, deadline: float) -> list[UUID]:
-    if not query.strip():
+def _by_meaning(embedding: Embedding | None, subject_id: UUID, deadline: float) -> _Rows:
+    if embedding is None:
         return []
-    (embedding,) = run_async(_embedded(query, deadline))
     distance = CosineDistance("embedding", list(embedding.vector))
     with transaction.atomic():
         _limit_statements(deadline)
@@ -222,11 +221,14 @@ def _by_meaning(query: str, subject_id: UUID, deadline: float) -> list[UUID]:
             .filter(embedding_model=embedding.model)
             .annotate(distance=distance)
             .order_by("distance", "pk")
-            .values_list("pk", "distance")[:_CANDIDATES]
+            .values_list("pk", "text", "distance")[:_CANDIDATES]
         )
-        return [pk for pk, far in rows if far <= _FARTHEST]
+        return [(pk, text) for pk, text, far in rows if far <= _FARTHEST]
 
 
-async def _embedded(query: str, deadline: float) -> list[Embedding]:
+async def _embedded(query: str, deadline: float) -> Embedding | None:
+    if not query.strip():
+        return None
     async with asyncio.timeout(max(deadline - time.monotonic(), 0)):
-        return await gateway.embed(flow=Flow.EMBED_TEXT, texts=[query])
+        (embedding,) = await gateway.embed(flow=Flow.EMBED_TEXT, texts=[query])
+    return embedding

@@ -92,7 +92,7 @@ def remember(
     raise MemoryExists
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic  # a command of the chat remembers inside its own transaction
 def _remember_once(memory: Memory) -> Remembered:
     known = (
         Memory.objects.select_for_update(no_key=True)
@@ -116,7 +116,7 @@ def _remember_once(memory: Memory) -> Remembered:
     return Remembered(memory=memory_view(memory), created=True)
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic  # a command of the chat remembers inside its own transaction
 def update_memory(
     *, actor: Actor, permission: str, memory_id: UUID, change: MemoryChange
 ) -> MemoryView:
@@ -152,7 +152,7 @@ def update_memory(
     return memory_view(memory)
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic  # a command of the chat remembers inside its own transaction
 def forget(*, actor: Actor, permission: str, memory_id: UUID) -> None:
     """Erase a memory with its vector.
 

@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
-from apps.web.views import chat, keys, public, workspaces
+from apps.web.views import chat, keys, public, shares, workspaces
 
 _accounts: list[URLPattern | URLResolver] = [
     path("accounts/", include("allauth.urls")),
@@ -27,6 +27,7 @@ workspace_urls: list[URLPattern | URLResolver] = [
     path("settings/keys/", keys.keys, name="keys_page"),
     path("settings/keys/<uuid:key_id>/revoke/", keys.revoke, name="key_revoke"),
     path("enter/<str:token>/", workspaces.enter, name="enter"),
+    path("share/<str:token>/", shares.shared, name="shared"),
     path("accounts/signup/", RedirectView.as_view(pattern_name="account_login")),
     *_accounts,
 ]

@@ -239,6 +239,8 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "apps.api.exceptions.render_error",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "PAGE_SIZE": 50,
+    # `?format=` is ours, for exports; the API itself speaks JSON only.
+    "URL_FORMAT_OVERRIDE": None,
 }
 API_REQUESTS_PER_MINUTE = ENV.api_requests_per_minute
 API_BODY_MAX_BYTES = ENV.api_body_max_bytes
@@ -269,6 +271,7 @@ CHAT_MESSAGES_PER_MINUTE = ENV.chat_messages_per_minute
 CHAT_TURNS_PER_USER = ENV.chat_turns_per_user
 CHAT_TURNS_PER_TENANT = ENV.chat_turns_per_tenant
 CHAT_QUEUE_MAX = 10
+CHAT_IMPORT_MAX_BYTES = ENV.import_max_mb * 1024 * 1024
 CHAT_TEMPORARY_HOURS = 24
 CHAT_SEARCHES_PER_MINUTE = 120
 ELASTICSEARCH_URL = ENV.elasticsearch_url

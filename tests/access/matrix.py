@@ -189,6 +189,73 @@ _ASK_AGAIN = {"client_message_id": "matrix-again", "model": "echo/plain"}
 _CONVERSATION = "conversations/<uuid:conversation_id>"
 _ONE = "/api/v1/conversations/{conversation}"
 
+
+def _settings_rows() -> tuple[Row, ...]:
+    message, conversation = "messages/<uuid:message_id>", _CONVERSATION
+    own_message = "/api/v1/messages/{answer}"
+    folder, share = "folders/<uuid:folder_id>", "shares/<uuid:share_id>"
+    person = f"{conversation}/participants/<uuid:user_id>"
+    return (
+        _api("folders"),
+        _api("folders", method="POST", body={"name": "new"}, success=(201,)),
+        _api(folder, path="/api/v1/folders/{folder}", method="PATCH", body={"name": "other"}),
+        _api(folder, path="/api/v1/folders/{folder}", method="DELETE", success=(204,)),
+        _api(
+            "conversations/bulk",
+            method="POST",
+            body={"ids": ["{conversation}"], "action": "archive"},
+        ),
+        _api("conversations/import", method="POST", body=EXPORTED),
+        _api("imports/<uuid:import_id>", path="/api/v1/imports/{import}"),
+        _api(f"{conversation}/export", path=f"{_ONE}/export"),
+        _api(
+            f"{conversation}/fork",
+            path=f"{_ONE}/fork",
+            method="POST",
+            body={"message_id": "{message}"},
+            success=(201,),
+        ),
+        _api(f"{conversation}/shares", path=f"{_ONE}/shares"),
+        _api(f"{conversation}/shares", path=f"{_ONE}/shares", method="POST", success=(201,)),
+        _api(share, path="/api/v1/shares/{share}", method="DELETE", success=(204,)),
+        _api(f"{conversation}/participants", path=f"{_ONE}/participants"),
+        _api(person, path=f"{_ONE}/participants/{{colleague}}", method="PUT"),
+        _api(
+            person,
+            path="/api/v1/conversations/{common}/participants/{member}",
+            method="DELETE",
+            success=(204,),
+        ),
+        _api("members"),
+        _api(
+            f"{message}/feedback", path=f"{own_message}/feedback", method="PUT", body={"rating": 1}
+        ),
+        _api(f"{message}/feedback", path=f"{own_message}/feedback", method="DELETE"),
+        _api(f"{message}/pin", path=f"{own_message}/pin", method="PUT"),
+        _api(f"{message}/pin", path=f"{own_message}/pin", method="DELETE"),
+        _api("personas"),
+        _api("personas", method="POST", body={"name": "New one"}, success=(201,)),
+        _api(
+            "personas/<slug:slug>",
+            path="/api/v1/personas/{persona}",
+            method="PATCH",
+            body={"name": "Other"},
+        ),
+        _api(
+            "personas/<slug:slug>",
+            path="/api/v1/personas/{persona}",
+            method="DELETE",
+            success=(204,),
+        ),
+        _api("commands"),
+    )
+
+
+EXPORTED: Mapping[str, object] = {
+    "format": "karen.conversation",
+    "version": 1,
+    "messages": [{"id": "a", "role": "user", "text": "hello"}],
+}
 _FILE = "attachments/<uuid:attachment_id>"
 _ONE_FILE = "/api/v1/attachments/{attachment}"
 
@@ -208,6 +275,14 @@ _WORKSPACE = (
         demands=Access.OPEN,
         path="/enter/no-such-token/",
         success=(400, 401, 403, 404, 410),
+    ),
+    # The secret in the address is the credential; tests/app/web checks whom it admits.
+    Row(
+        host=Host.WORKSPACE,
+        route="share/<str:token>/",
+        demands=Access.OPEN,
+        path="/share/no-such-secret/",
+        success=(404,),
     ),
     Row(host=Host.WORKSPACE, route="settings/keys/", demands=CHAT_USER),
     Row(
@@ -285,6 +360,7 @@ _WORKSPACE = (
         method="POST",
         success=(202,),
     ),
+    *_settings_rows(),
     _api("attachments"),
     # Whoever is let through is told that a form is wanted; tests/app/attachments sends one.
     _api("attachments", method="POST", success=(415,)),

@@ -15,11 +15,15 @@ from django.test import Client
 from apps.accounts import services as accounts
 from apps.accounts.permissions import CHAT_USER, MEMORY_WRITE
 from apps.conversations import hub, services as conversations
+from apps.conversations.contracts import Audience, PersonaFields
+from apps.conversations.models.conversations import Participant
+from apps.conversations.services import folders, personas, sharing, transfer
 from apps.core import scope
 from apps.core.concurrency import platform_db
+from apps.core.ids import new_id
 from apps.core.scope import Actor, TenantRef
 from apps.memory import services as memory
-from tests.access.matrix import ROWS, SOCKETS, Access, Host, Row, SocketRow
+from tests.access.matrix import EXPORTED, ROWS, SOCKETS, Access, Host, Row, SocketRow
 from tests.access.routes import routes_of
 from tests.factories import ready_attachment, send
 from tests.fixtures.database import World
@@ -73,8 +77,9 @@ class Scene:
 def scene(committed: World, people: People, actor_in: ActorIn) -> Scene:
     ann = actor_in(people.ann, committed.acme)
     turn = send(actor=ann, tenant=committed.acme)
-    with scope.tenant_scope(committed.acme), scope.actor_scope(ann):
+    with scope.tenant_scope(committed.acme), scope.actor_scope(ann), scope.correlation_scope():
         idle = conversations.start_conversation(actor=ann, permission=CHAT_USER)
+        things = _things_of(ann, turn.conversation_id, turn.message_id)
         key = accounts.create_api_key(actor=ann, name="matrix").key
         ended = send(actor=ann, tenant=committed.acme).turn_id
         hub.stop_turn(actor=ann, turn_id=ended)
@@ -82,6 +87,8 @@ def scene(committed: World, people: People, actor_in: ActorIn) -> Scene:
         kept = memory.remember(actor=ann, permission=MEMORY_WRITE, text="coffee").memory
     names = {
         "memory": kept.id,
+        **things,
+        "colleague": people.bea,
         "idle": idle.id,
         "conversation": turn.conversation_id,
         "turn": turn.turn_id,
@@ -93,6 +100,37 @@ def scene(committed: World, people: People, actor_in: ActorIn) -> Scene:
         "key": key.id,
     }
     return Scene(world=committed, names=names)
+
+
+def _things_of(ann: Actor, conversation_id: UUID, message_id: UUID) -> dict[str, object]:
+    """What else belongs to acme's owner: a folder, a share, a persona, an import, a member."""
+    folder = folders.create_folder(actor=ann, permission=CHAT_USER, name="Folder")
+    share = sharing.share_conversation(
+        actor=ann,
+        permission=CHAT_USER,
+        conversation_id=conversation_id,
+        audience=Audience.LINK,
+        message_id=message_id,
+    )
+    persona = personas.create_persona(
+        actor=ann, permission=CHAT_USER, fields=PersonaFields(name="Mine")
+    )
+    taken_in = transfer.start_import(
+        actor=ann, permission=CHAT_USER, content=json.dumps(EXPORTED).encode()
+    )
+    common = conversations.start_conversation(actor=ann, permission=CHAT_USER)
+    assert ann.id is not None
+    member = Participant.objects.create(  # somebody whose account is not a person of the tests
+        conversation_id=common.id, user_id=new_id(), added_by=ann.id
+    )
+    return {
+        "folder": folder.id,
+        "share": share.id,
+        "persona": persona.slug,
+        "import": taken_in.id,
+        "common": common.id,
+        "member": member.user_id,
+    }
 
 
 @pytest.fixture

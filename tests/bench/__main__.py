@@ -22,7 +22,7 @@ from tests.bench.rows import BenchError, Figure, Row, disturbance, table, write_
 
 # In this order: the first needs an empty database. A suite may have several modules.
 SUITES = ("core", "chat", "local", "search")
-_PARTS = {"chat": ("chat", "openai")}
+_PARTS = {"chat": ("chat", "openai", "context")}
 
 
 class Suite(Protocol):

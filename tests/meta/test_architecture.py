@@ -56,6 +56,7 @@ HOUSE = {
     "apps/tenants/postgresql/base.py": "from django_tenants.postgresql_backend import base\n",
     "apps/providers/gateway.py": "from apps.providers.adapters import openai_compatible\n",
     "apps/providers/adapters/__init__.py": "",
+    "apps/providers/adapters/openai_tokens.py": "import bpe_openai\n",
     "apps/providers/adapters/openai_compatible.py": "import openai\n",
     "apps/providers/adapters/onnx_embed.py": "import onnxruntime\nimport tokenizers\n",
     "apps/providers/engine/__init__.py": "",

@@ -2,7 +2,19 @@
 
 from django.urls import path
 
-from apps.conversations.api import attachments, context, search, streaming, trace, views
+from apps.conversations.api import (
+    attachments,
+    context,
+    feedback,
+    folders,
+    personas,
+    search,
+    sharing,
+    streaming,
+    trace,
+    transfer,
+    views,
+)
 
 urlpatterns = [
     path("conversations", views.ConversationsView.as_view(), name="conversations"),
@@ -34,6 +46,45 @@ urlpatterns = [
     path("turns", views.TurnsView.as_view(), name="turns"),
     path("turns/<uuid:turn_id>", views.TurnView.as_view(), name="turn"),
     path("turns/<uuid:turn_id>/cancel", views.CancelTurnView.as_view(), name="turn-cancel"),
+    path("folders", folders.FoldersView.as_view(), name="folders"),
+    path("folders/<uuid:folder_id>", folders.FolderView.as_view(), name="folder"),
+    path("conversations/bulk", folders.BulkView.as_view(), name="conversations-bulk"),
+    path("conversations/import", transfer.ImportsView.as_view(), name="imports"),
+    path("imports/<uuid:import_id>", transfer.ImportView.as_view(), name="import"),
+    path(
+        "conversations/<uuid:conversation_id>/export",
+        transfer.ExportView.as_view(),
+        name="conversation-export",
+    ),
+    path(
+        "conversations/<uuid:conversation_id>/fork",
+        sharing.ForkView.as_view(),
+        name="conversation-fork",
+    ),
+    path(
+        "conversations/<uuid:conversation_id>/shares", sharing.SharesView.as_view(), name="shares"
+    ),
+    path("shares/<uuid:share_id>", sharing.ShareView.as_view(), name="share"),
+    path(
+        "conversations/<uuid:conversation_id>/participants",
+        sharing.ParticipantsView.as_view(),
+        name="participants",
+    ),
+    path(
+        "conversations/<uuid:conversation_id>/participants/<uuid:user_id>",
+        sharing.ParticipantView.as_view(),
+        name="participant",
+    ),
+    path("members", sharing.MembersView.as_view(), name="members"),
+    path(
+        "messages/<uuid:message_id>/feedback",
+        feedback.FeedbackView.as_view(),
+        name="message-feedback",
+    ),
+    path("messages/<uuid:message_id>/pin", feedback.PinView.as_view(), name="message-pin"),
+    path("personas", personas.PersonasView.as_view(), name="personas"),
+    path("personas/<slug:slug>", personas.PersonaView.as_view(), name="persona"),
+    path("commands", personas.CommandsView.as_view(), name="commands"),
     path("attachments", attachments.AttachmentsView.as_view(), name="attachments"),
     path(
         "attachments/<uuid:attachment_id>",

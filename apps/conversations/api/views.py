@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from apps.accounts.permissions import CHAT_USER
 from apps.conversations import hub, selectors, services
 from apps.conversations.api.base import ChatView, ask, parsed
+from apps.conversations.api.features import ConversationFilterSerializer
 from apps.conversations.api.serializers import (
     AskAgainSerializer,
     BranchSerializer,
@@ -28,6 +29,7 @@ from apps.conversations.contracts import (
     ConversationOptions,
     NewMessage,
 )
+from apps.conversations.listing import ConversationFilters, list_filtered
 from apps.conversations.rendering import as_json
 from apps.core.pagination import NewestFirst
 from apps.core.schema import PAGE_PARAMETERS, page_of
@@ -43,14 +45,17 @@ class ConversationsView(ChatView):
 
     @extend_schema(
         operation_id="conversations_list",
-        parameters=PAGE_PARAMETERS,
+        parameters=[*PAGE_PARAMETERS, ConversationFilterSerializer],
         responses=page_of(ConversationSerializer),
     )
     def get(self, request: Request) -> Response:
         """List conversations, last used first."""
+        filters = parsed(
+            ConversationFilterSerializer(data=request.query_params), ConversationFilters
+        )
         pages = _LastUsedFirst()
         rows = pages.paginate_queryset(
-            selectors.list_conversations(actor=self.actor, permission=CHAT_USER), request, self
+            list_filtered(actor=self.actor, permission=CHAT_USER, filters=filters), request, self
         )
         views = [selectors.conversation_view(row) for row in rows]
         return pages.get_paginated_response([as_json(view) for view in views])

@@ -20,6 +20,26 @@ from apps.conversations.contracts.events import (
     UsageEvent as UsageEvent,
     turn_events as turn_events,
 )
+from apps.conversations.contracts.features import (
+    BULK_MAX as BULK_MAX,
+    Audience as Audience,
+    BulkAction as BulkAction,
+    BulkChange as BulkChange,
+    BulkResult as BulkResult,
+    CommandView as CommandView,
+    ImportedItem as ImportedItem,
+    ImportState as ImportState,
+    ImportView as ImportView,
+    ParticipantView as ParticipantView,
+    PersonaFields as PersonaFields,
+    PersonaOrigin as PersonaOrigin,
+    PersonaView as PersonaView,
+    PersonView as PersonView,
+    SharedMessage as SharedMessage,
+    SharedView as SharedView,
+    ShareView as ShareView,
+    Snapshot as Snapshot,
+)
 from apps.conversations.contracts.frames import (
     AckFrame as AckFrame,
     ClientFrame as ClientFrame,

@@ -20,12 +20,16 @@ class TurnSettings(BaseModel):
     Attributes:
         temperature: None for the installation's default.
         tools: Names of the allowed tools; None for all that the person may use.
+        persona_name: What the persona was called when the turn was queued.
+        persona_instruction: What it was told then; a later edit changes no queued turn.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     mode: Mode = Mode.DEFAULT
     persona: str = ""
+    persona_name: str = ""
+    persona_instruction: str = ""
     system_instruction: str = ""
     temperature: float | None = None
     memory_enabled: bool = True

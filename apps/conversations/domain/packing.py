@@ -7,7 +7,8 @@ both are shares of what is left beside the parts that every prompt has.
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -147,7 +148,7 @@ class _Packing:
         ]
         # Whether what was taken has to be compared at all: most prompts are a thread alone.
         self._compares = any(supply.unique and supply.candidates for supply in supplies)
-        self._said: dict[str, None] = {}  # normalised texts of what was taken, in order
+        self._said = _Said()
 
     def fill(self, at: int, *, limit: int, cap: bool) -> None:
         """Take candidates of one source while it stays within `limit` tokens of its own."""
@@ -176,7 +177,7 @@ class _Packing:
         self._used_by[at] += candidate.tokens
         self.used += candidate.tokens
         if self._compares:
-            self._said[normalised(candidate.text)] = None
+            self._said.add(normalised(candidate.text))
 
     def _refuse_rest(self, at: int, number: int, refusal: Reason | None) -> None:
         if refusal is None:
@@ -187,19 +188,19 @@ class _Packing:
             reasons[later] = Reason.GAP
 
     def _repeats(self, candidate: Candidate) -> bool:
-        return _is_among(normalised(candidate.text), self._said)
+        return self._said.says(normalised(candidate.text))
 
     def drop_repeated(self) -> None:
         """Leave out again what a source that may repeat itself came to say afterwards."""
         if not self._compares:
             return
         free = [at for at, supply in enumerate(self.supplies) if not supply.unique]
-        said = {normalised(text): None for at in free for text in self._texts_of(at)}
+        said = _Said(normalised(text) for at in free for text in self._texts_of(at))
         for at, supply in enumerate(self.supplies):
             if supply.unique:
                 for number, candidate in enumerate(supply.candidates):
                     taken = self._reasons[at][number] is Reason.FITS
-                    if taken and _is_among(normalised(candidate.text), said):
+                    if taken and said.says(normalised(candidate.text)):
                         self._reasons[at][number] = Reason.DUPLICATE
                         self._used_by[at] -= candidate.tokens
                         self.used -= candidate.tokens
@@ -247,5 +248,25 @@ def alike(one: str, other: str) -> bool:
     return len(words & others) >= _ALIKE * len(words | others)
 
 
-def _is_among(plain: str, said: Mapping[str, None]) -> bool:
-    return plain in said or any(alike(plain, other) for other in said)
+class _Said:
+    """Normalised texts, by length: only texts of like length are compared word by word."""
+
+    def __init__(self, plains: Iterable[str] = ()) -> None:
+        self._plains: set[str] = set()
+        self._by_length: list[tuple[int, str]] = []
+        for plain in plains:
+            self.add(plain)
+
+    def add(self, plain: str) -> None:
+        """Remember a text."""
+        if plain not in self._plains:
+            self._plains.add(plain)
+            insort(self._by_length, (len(plain), plain))
+
+    def says(self, plain: str) -> bool:
+        """Say whether one of the texts is this one, or nearly."""
+        if plain in self._plains:
+            return True
+        start = bisect_left(self._by_length, ((len(plain) + 1) // 2 - 1, ""))
+        end = bisect_left(self._by_length, (2 * len(plain) + 2, ""))
+        return any(alike(plain, other) for _length, other in self._by_length[start:end])

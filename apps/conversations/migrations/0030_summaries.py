@@ -7,7 +7,7 @@ import apps.core.ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("conversations", "0020_search"),
+        ("conversations", "0025_personas_and_imports"),
     ]
 
     operations = [

@@ -7,7 +7,9 @@ from apps.conversations.models.conversations import (
     Participant as Participant,
 )
 from apps.conversations.models.messages import Feedback as Feedback, Message as Message
+from apps.conversations.models.personas import Persona as Persona
 from apps.conversations.models.sharing import Share as Share
+from apps.conversations.models.transfer import Import as Import
 from apps.conversations.models.steps import TurnStep as TurnStep
 from apps.conversations.models.summaries import Summary as Summary
 from apps.conversations.models.turns import Turn as Turn

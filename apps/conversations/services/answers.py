@@ -5,6 +5,7 @@ from django.db import IntegrityError, transaction
 from apps.conversations.contracts import (
     AnswerAgain,
     ContinueAnswer,
+    MessageKind,
     MessageStatus,
     TurnAccepted,
     TurnKind,
@@ -76,8 +77,10 @@ def _answer_again_once(*, actor: Actor, wanted: AnswerAgain, permission: str) ->
     question = message if message.role == Role.USER else message.parent
     if question is None or question.role != Role.USER:
         raise MessageNotFound
+    if question.kind == MessageKind.COMMAND:
+        raise InvalidInput(fields={"message_id": ["A command has no other answer: send it again."]})
     _refuse_if_active(message)
-    model = wanted.model or (message.model if message.role == Role.ASSISTANT else None)
+    model = wanted.model or _model_before(message)
     return _queue(
         actor=actor,
         conversation=conversation,
@@ -113,9 +116,16 @@ def _continue_once(*, actor: Actor, wanted: ContinueAnswer, permission: str) -> 
         question=question,
         kind=TurnKind.CONTINUE,
         client_key=wanted.client_message_id,
-        model=message.model or None,
+        model=_model_before(message) or conversation.model or None,
         continues=message,
     )
+
+
+def _model_before(message: Message) -> str | None:
+    """Return the model that answered, where it is still configured."""
+    if message.role != Role.ASSISTANT or providers.find_model(message.model) is None:
+        return None
+    return message.model
 
 
 def _asked_before(

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F
 
 from apps.audit import services as audit
 from apps.conversations import selectors
@@ -54,7 +55,8 @@ class Change:
         new_messages: Messages this transaction stored.
         messages: Ids of messages that are different.
         turns: Turns that are new or different, as they are now.
-        only_for: Tell this person alone; None for everybody who may see the conversation.
+        only_for: Tell this person alone what changed, and the others only the new version; None
+            for everybody who may see the conversation.
         touched: Whether it counts as use, which moves the conversation to the top of lists.
     """
 
@@ -79,11 +81,37 @@ def announce(change: Change) -> None:
     if _is_searched_for(change):
         note_changed(conversation.pk)
     row = selectors.with_details(Conversation.objects.filter(pk=conversation.pk)).get()
-    people = {row.owner_id, *selectors.participant_ids(row)}
-    if change.only_for is not None:
-        people &= {change.only_for}
-    notices = {person: _notices(row, change, person) for person in people}
+    notices = {
+        person: _notices(row, change, person)
+        if change.only_for in {None, person}
+        else [_conversation_notice(row)]
+        for person in people_of(row)
+    }
     transaction.on_commit(lambda: publish(notices))
+
+
+def people_of(row: Conversation) -> set[UUID]:
+    """Return who sees a conversation, of a row of `with_details`."""
+    return {row.owner_id, *selectors.participant_ids(row)}
+
+
+def announce_several(conversation_ids: Sequence[UUID]) -> None:
+    """Count one change in each of several locked conversations and tell people after the commit.
+
+    What changed is saved already and shows in the conversations themselves; a handful of
+    statements, however many there are.
+    """
+    Conversation.objects.filter(pk__in=conversation_ids).update(version=F("version") + 1)
+    notices: dict[UUID, list[Notice]] = {}
+    for row in selectors.with_details(Conversation.objects.filter(pk__in=conversation_ids)):
+        for person in people_of(row):
+            notices.setdefault(person, []).append(_conversation_notice(row))
+    transaction.on_commit(lambda: publish(notices))
+
+
+def _conversation_notice(row: Conversation) -> ConversationChanged:
+    view = selectors.conversation_view(row)
+    return ConversationChanged(version=row.version, conversation=as_json(view))
 
 
 def _is_searched_for(change: Change) -> bool:
@@ -95,6 +123,8 @@ def _is_searched_for(change: Change) -> bool:
 
 
 def _notices(row: Conversation, change: Change, person: UUID) -> list[Notice]:
+    for message in change.new_messages:  # what `with_turns` reads for stored ones
+        message.shows_reasoning = row.show_reasoning  # type: ignore[attr-defined]  # an annotation
     views = selectors.message_views(
         change.new_messages, turn_ids={turn.answer_id: turn.pk for turn in change.turns}
     )
@@ -111,8 +141,7 @@ def _notices(row: Conversation, change: Change, person: UUID) -> list[Notice]:
         )
         for turn in change.turns
     ]
-    view = selectors.conversation_view(row)
-    return [*notices, ConversationChanged(version=row.version, conversation=as_json(view))]
+    return [*notices, _conversation_notice(row)]
 
 
 def announce_gone(conversation_id: UUID, people: Iterable[UUID]) -> None:

@@ -11,6 +11,7 @@ from apps.conversations.errors import MessageNotFound
 from apps.conversations.models.conversations import Conversation, Participant
 from apps.conversations.models.messages import Message
 from apps.conversations.models.turns import Turn
+from apps.conversations.notices import forget_notices
 from apps.conversations.search.outbox import note_removing
 from apps.conversations.selectors import (
     access_conversation,
@@ -26,7 +27,8 @@ from apps.conversations.services.changes import (
     record_change,
 )
 from apps.conversations.services.options import apply_options
-from apps.conversations.stream import append_end, request_cancel
+from apps.conversations.stream import append_end, forget_streams, request_cancel
+from apps.core.clock import now
 from apps.core.scope import Actor
 
 
@@ -66,13 +68,40 @@ def configure_conversation(
     conversation = access_conversation(
         actor=actor, conversation_id=conversation_id, permission=permission, lock=True
     )
-    columns = apply_options(actor=actor, conversation=conversation, options=options)
-    if columns:
-        record_change("conversation.configured", conversation, changed=sorted(columns))
-        announce(Change(conversation=conversation, columns=columns, touched=False))
+    change_options(actor=actor, conversation=conversation, options=options)
     return get_conversation_view(
         actor=actor, conversation_id=conversation_id, permission=permission
     )
+
+
+def change_options(
+    *, actor: Actor, conversation: Conversation, options: ConversationOptions
+) -> list[str]:
+    """Configure a locked conversation inside the caller's transaction.
+
+    Returns:
+        The names of the columns that were written.
+
+    Raises:
+        KarenError: As `apply_options`.
+    """
+    showed = conversation.show_reasoning
+    columns = apply_options(actor=actor, conversation=conversation, options=options)
+    if columns:
+        record_change("conversation.configured", conversation, changed=sorted(columns))
+        messages = [] if conversation.show_reasoning == showed else _with_reasoning(conversation)
+        announce(
+            Change(conversation=conversation, columns=columns, messages=messages, touched=False)
+        )
+    return columns
+
+
+def _with_reasoning(conversation: Conversation) -> list[UUID]:
+    """Return the messages that look different once reasoning is shown, or no longer is."""
+    thought = Message.objects.filter(
+        conversation=conversation, parts__contains=[{"type": "reasoning"}]
+    )
+    return list(thought.values_list("pk", flat=True))
 
 
 @transaction.atomic(durable=True)
@@ -103,23 +132,33 @@ def delete_conversation(*, actor: Actor, conversation_id: UUID, permission: str)
     """Delete a conversation with everything in it; running answers are fenced off.
 
     Raises:
-        PermissionDenied: The actor lacks the permission, or only takes part.
+        PermissionDenied: The actor lacks the permission.
+        OwnerOnly: The actor only takes part.
         ConversationNotFound: It does not exist, or is not the actor's to see.
     """
     conversation = access_own_conversation(
-        actor=actor, conversation_id=conversation_id, permission=permission
+        actor=actor, conversation_id=conversation_id, permission=permission, lock=True
     )
     record_change("conversation.deleted", conversation)
     erase(conversation)
 
 
 def erase(conversation: Conversation) -> None:
-    """Remove a conversation inside the caller's transaction and end what runs in it."""
+    """Remove a locked conversation inside the caller's transaction and end what runs in it.
+
+    Of a temporary one nothing stays: neither the logs of its turns nor what people's other tabs
+    were told of it.
+    """
     people = {
         conversation.owner_id,
         *Participant.objects.filter(conversation=conversation).values_list("user_id", flat=True),
     }
-    active = list(Turn.objects.filter(conversation=conversation, state__in=ACTIVE))
+    turns = Turn.objects.filter(conversation=conversation)
+    active = list(turns.filter(state__in=ACTIVE))
+    ended = list(turns.exclude(state__in=ACTIVE).values_list("pk", flat=True))
+    temporary, conversation_id = conversation.temporary, conversation.pk
+    if temporary:
+        transaction.on_commit(lambda: _forget(conversation_id, people, ended))
     announce_gone(conversation.pk, people)
     attachments.remove_of_conversation(conversation.pk)
     note_removing(conversation.pk)
@@ -135,3 +174,28 @@ def _end_streams(ends: list[tuple[UUID, CancelledEvent]]) -> None:
     for turn_id, event in ends:
         request_cancel(turn_id)
         append_end(turn_id, event)
+
+
+def _forget(conversation_id: UUID, people: set[UUID], turn_ids: list[UUID]) -> None:
+    forget_streams(turn_ids)
+    forget_notices(conversation_id, people)
+
+
+@transaction.atomic(durable=True)
+def erase_expired(*, limit: int = 100) -> int:
+    """Erase temporary conversations of the workspace whose time is over, oldest first.
+
+    Returns:
+        How many were erased; `limit` of them means that there may be more.
+    """
+    expired = (
+        Conversation.objects.select_for_update(skip_locked=True)
+        .filter(expires_at__lte=now())
+        .order_by("expires_at")[:limit]
+    )
+    erased = 0
+    for conversation in expired:
+        record_change("conversation.expired", conversation)
+        erase(conversation)
+        erased += 1
+    return erased

@@ -11,6 +11,7 @@ from apps.conversations.attachments import services as attachments
 from apps.conversations.contracts import (
     ConversationOptions,
     Delivery,
+    MessageKind,
     MessageStatus,
     NewMessage,
     TextPart,
@@ -33,6 +34,7 @@ from apps.conversations.models.turns import Turn
 from apps.conversations.selectors import access_conversation, find_sent_message, require_owner
 from apps.conversations.services.changes import Change, announce, lock_conversation, record_change
 from apps.conversations.services.options import apply_options
+from apps.conversations.services.personas import preferred_model
 from apps.conversations.services.turns import queue_turn, request_stop
 from apps.core.errors import InvalidInput
 from apps.core.scope import Actor
@@ -63,7 +65,7 @@ def send_message(*, actor: Actor, message: NewMessage, permission: str) -> TurnA
         ModelNotFound: A wanted model is not configured.
         NoModelAvailable: None is.
     """
-    _check_text(message)
+    check_text(message)
     for _attempt in range(2):
         try:
             return _send_once(actor=actor, wanted=message, permission=permission)
@@ -75,13 +77,13 @@ def send_message(*, actor: Actor, message: NewMessage, permission: str) -> TurnA
 
 @transaction.atomic(durable=True)
 def _send_once(*, actor: Actor, wanted: NewMessage, permission: str) -> TurnAccepted:
-    conversation, is_new = _conversation_for(actor=actor, wanted=wanted, permission=permission)
+    conversation, is_new = conversation_for(actor=actor, wanted=wanted, permission=permission)
     if not is_new:
         sent = find_sent_message(
             conversation=conversation, client_message_id=wanted.client_message_id
         )
         if sent is not None:
-            return _sent_before(conversation, sent, _digest(wanted))
+            return sent_before(conversation, sent, digest_of(wanted))
     models = _models(wanted, conversation)
     demand_room(require_owner(actor, permission), turns=len(models))
     place = _place(wanted, conversation, is_new=is_new)
@@ -117,7 +119,7 @@ def _send_once(*, actor: Actor, wanted: NewMessage, permission: str) -> TurnAcce
             turns=turns,
         )
     )
-    return _accepted(conversation, question, turns, created=True)
+    return receipt_of(conversation, question, turns, created=True)
 
 
 def _stored(
@@ -135,7 +137,7 @@ def _stored(
         parts=[TextPart(text=wanted.text).model_dump(mode="json")] if wanted.text else [],
         author_id=actor.id,
         client_message_id=wanted.client_message_id,
-        request_digest=_digest(wanted),
+        request_digest=digest_of(wanted),
     )
     answers = [
         Message(
@@ -156,7 +158,14 @@ def _stored(
     return question, answers
 
 
-def _check_text(message: NewMessage) -> None:
+def check_text(message: NewMessage) -> None:
+    """Refuse a text that cannot be taken.
+
+    Raises:
+        MessageEmpty: There is neither text nor an attachment.
+        MessageTooLong: There is too much text.
+        InvalidInput: It holds a character that cannot be stored.
+    """
     text = message.text
     readable = any(character.isprintable() and not character.isspace() for character in text)
     if not readable and not message.attachments:
@@ -168,7 +177,7 @@ def _check_text(message: NewMessage) -> None:
         raise MessageTooLong(limit=limit, length=len(text))
 
 
-def _digest(message: NewMessage) -> str:
+def digest_of(message: NewMessage) -> str:
     """Return what makes two requests with one id the same request."""
     body = message.model_dump_json(
         include={"text", "model", "models", "parent_id", "edit_of", "attachments"}
@@ -176,16 +185,27 @@ def _digest(message: NewMessage) -> str:
     return hashlib.sha256(body.encode()).hexdigest()
 
 
-def _sent_before(conversation: Conversation, sent: Message, digest: str) -> TurnAccepted:
+def sent_before(conversation: Conversation, sent: Message, digest: str) -> TurnAccepted:
+    """Return the receipt of a message that was sent before under the same id.
+
+    Raises:
+        IdempotencyConflict: It was another message.
+    """
     if sent.request_digest and sent.request_digest != digest:
         raise IdempotencyConflict
     turns = list(Turn.objects.filter(user_message=sent).order_by("id"))
-    return _accepted(conversation, sent, turns, created=False)
+    return receipt_of(conversation, sent, turns, created=False)
 
 
-def _conversation_for(
+def conversation_for(
     *, actor: Actor, wanted: NewMessage, permission: str
 ) -> tuple[Conversation, bool]:
+    """Return the locked conversation that a message belongs to, and whether it is new.
+
+    Raises:
+        PermissionDenied: The actor lacks the permission.
+        ConversationNotFound: It does not exist, or is not the actor's to see.
+    """
     if wanted.conversation_id is not None:
         return access_conversation(
             actor=actor,
@@ -214,7 +234,7 @@ _NO_OPTIONS = ConversationOptions()
 
 def _models(wanted: NewMessage, conversation: Conversation) -> list[ModelInfo]:
     names: list[str | None] = [*dict.fromkeys(wanted.models)]
-    names = names or [wanted.model or conversation.model or None]
+    names = names or [wanted.model or conversation.model or preferred_model(conversation)]
     return [providers.choose_route(model=name).model for name in names]
 
 
@@ -231,15 +251,17 @@ def _place(wanted: NewMessage, conversation: Conversation, *, is_new: bool) -> _
     if is_new:
         return _Place()
     if wanted.edit_of is not None:
-        edited = _message_here(conversation, wanted.edit_of)
+        edited = message_here(conversation, wanted.edit_of)
         if edited.role != Role.USER:
             raise InvalidInput(fields={"edit_of": ["Only a person's message can be edited."]})
         return _Place(parent_id=edited.parent_id)
-    parent_id = conversation.leaf_id or _last_message_id(conversation)
+    parent_id = conversation.leaf_id or last_message_id(conversation)
     if wanted.parent_id is not None:
-        parent_id = _message_here(conversation, wanted.parent_id).pk
+        parent_id = message_here(conversation, wanted.parent_id).pk
     active = list(Turn.objects.filter(conversation=conversation, state__in=ACTIVE).order_by("id"))
-    before = next((turn for turn in active if turn.answer_id == parent_id), None)
+    # A command that was given meanwhile stands between, and nobody waits for it.
+    said_last = _last_said(parent_id) if active else parent_id
+    before = next((turn for turn in active if turn.answer_id == said_last), None)
     if before is None:
         return _Place(parent_id=parent_id)
     if wanted.delivery is Delivery.REJECT:
@@ -250,21 +272,38 @@ def _place(wanted: NewMessage, conversation: Conversation, *, is_new: bool) -> _
     return _Place(parent_id=parent_id, after=before, steered=steered)
 
 
-def _message_here(conversation: Conversation, message_id: UUID) -> Message:
+def _last_said(message_id: UUID | None) -> UUID | None:
+    """Return the message itself, or the nearest before it that is no command."""
+    while message_id is not None:
+        row = Message.objects.filter(pk=message_id).values_list("kind", "parent_id").first()
+        if row is None or row[0] != MessageKind.COMMAND:
+            break
+        message_id = row[1]
+    return message_id
+
+
+def message_here(conversation: Conversation, message_id: UUID) -> Message:
+    """Return a message of this conversation.
+
+    Raises:
+        MessageNotFound: It is not here.
+    """
     found = Message.objects.filter(conversation=conversation, pk=message_id).first()
     if found is None:
         raise MessageNotFound
     return found
 
 
-def _last_message_id(conversation: Conversation) -> UUID | None:
+def last_message_id(conversation: Conversation) -> UUID | None:
+    """Return the newest message's id, if there is any."""
     last = Message.objects.filter(conversation=conversation).order_by("-id")
     return last.values_list("pk", flat=True).first()
 
 
-def _accepted(
+def receipt_of(
     conversation: Conversation, message: Message, turns: list[Turn], *, created: bool
 ) -> TurnAccepted:
+    """Return what the sender of a message is told."""
     return TurnAccepted(
         conversation_id=conversation.pk,
         message_id=message.pk,

@@ -14,7 +14,6 @@ from django.db.models import F
 from apps.audit import services as audit
 from apps.conversations.contracts import (
     ClaimedTurn,
-    Mode,
     RetryingEvent,
     TextPart,
     TurnKind,
@@ -40,6 +39,7 @@ from apps.conversations.selectors import (
     turn_view,
 )
 from apps.conversations.services.changes import Change, announce, lock_conversation
+from apps.conversations.services.personas import turn_settings
 from apps.conversations.stream import append_end, append_event, is_torn, request_cancel
 from apps.core import scope
 from apps.core.clock import now
@@ -89,7 +89,7 @@ def queue_turn(
         client_key=client_key,
         continues=continues,
         blocked_by=blocked_by,
-        settings=_settings_of(conversation).model_dump(mode="json"),
+        settings=turn_settings(conversation).model_dump(mode="json"),
     )
     if blocked_by is None:
         _enqueue(turn)
@@ -98,27 +98,14 @@ def queue_turn(
     return turn
 
 
-def _settings_of(conversation: Conversation) -> TurnSettings:
-    return TurnSettings(
-        mode=Mode(conversation.mode),
-        persona=conversation.persona,
-        system_instruction=conversation.system_instruction,
-        temperature=conversation.temperature,
-        memory_enabled=conversation.memory_enabled
-        and (not conversation.temporary or conversation.origin == "api"),
-        show_reasoning=conversation.show_reasoning,
-        tools=None if conversation.tools is None else tuple(conversation.tools),
-    )
-
-
 def _wait(turn: Turn) -> None:
     # The lease is the safety net: should the turn before end without releasing this one, the
     # reaper looks and does it.
     jobs.hold_lease(kind=LEASE_KIND, key=turn.pk, owner="queue", ttl_s=_MESSAGE_TTL_S)
 
 
-def _release_next(turn: Turn) -> None:
-    """Enqueue what waited for a turn that ended; the conversation is locked.
+def _release_next(turn: Turn) -> list[Turn]:
+    """Enqueue what waited for a turn that ended, and return it; the conversation is locked.
 
     The lock closes the gap between a message that looks whether an answer is running and the end
     of that answer: whoever comes second sees what the first did.
@@ -128,6 +115,7 @@ def _release_next(turn: Turn) -> None:
         following.blocked_by = None
         following.save(update_fields=["blocked_by"])
         _enqueue(following)
+    return waiting
 
 
 def _enqueue(turn: Turn, *, ttl_s: float = _QUEUED_TTL_S) -> None:
@@ -246,8 +234,10 @@ def finish_turn(
         )
         turn = Turn.objects.get(pk=claimed.turn_id)
         conversation = lock_conversation(claimed.conversation_id)
-        _release_next(turn)
-        announce(Change(conversation=conversation, messages=[turn.answer_id], turns=[turn]))
+        released = _release_next(turn)
+        announce(
+            Change(conversation=conversation, messages=[turn.answer_id], turns=[turn, *released])
+        )
         if follow_up is not None:
             follow_up(conversation)
     # The lease outlives the event: if it cannot be written now, the reaper writes it.
@@ -322,8 +312,8 @@ def _end_without_worker(
     turn.save(update_fields=["state", "finished_at", "error"])
     Message.objects.filter(pk=turn.answer_id).update(status=answer_status(state))
     conversation = lock_conversation(turn.conversation_id)
-    _release_next(turn)
-    announce(Change(conversation=conversation, messages=[turn.answer_id], turns=[turn]))
+    released = _release_next(turn)
+    announce(Change(conversation=conversation, messages=[turn.answer_id], turns=[turn, *released]))
     # Until the event is in the log, the reaper looks again; it drops the lease when it is.
     jobs.hold_lease(kind=LEASE_KIND, key=turn.pk, owner="announce", ttl_s=_ANNOUNCE_TTL_S)
     transaction.on_commit(lambda: _announce_and_release(turn))

@@ -36,6 +36,13 @@ def answered(
         "/api/v1/conversations/{conversation}",
         "/api/v1/conversations/{conversation}/messages",
         "/api/v1/turns/{turn}",
+        "/api/v1/conversations?archived=false&tag=a&q=b",
+        "/api/v1/conversations/{conversation}/shares",
+        "/api/v1/conversations/{conversation}/participants",
+        "/api/v1/folders",
+        "/api/v1/members",
+        "/api/v1/personas",
+        "/api/v1/commands",
     ],
 )
 def test_reading(

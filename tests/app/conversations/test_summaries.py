@@ -1,6 +1,7 @@
 """Rolling summaries: nodes in the tree that replace the beginning of a branch, and only of it."""
 
 from collections.abc import Callable
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -217,7 +218,7 @@ def test_a_summary_is_enqueued_with_the_end_of_the_turn_and_written_by_a_worker(
             model=MODEL,
         )
         conversation = turn.conversation_id
-        _wait(lambda turn=turn: _ended(worker.acme, turn))
+        _wait(partial(_ended, worker.acme, turn))
 
     _wait(lambda: _summaries(worker.acme) > 0)
     assert OutboxEntry.objects.filter(task=summaries.SUMMARISE_TASK).count() == 0

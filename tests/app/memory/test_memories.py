@@ -220,6 +220,7 @@ def test_memories_of_a_colleague_are_not_recalled(
 def test_the_database_refuses_what_no_service_writes(
     in_acme: Actor, wrong: dict[str, object]
 ) -> None:
+    assert in_acme.id is not None
     with pytest.raises(IntegrityError), transaction.atomic():
         Memory.objects.create(subject_id=in_acme.id, text="x", content_hash="x", **wrong)
 

@@ -98,8 +98,8 @@ def test_an_estimate_grows_with_the_text(text: str) -> None:
         "The quick brown fox jumps over the lazy dog, and then it sleeps. " * 20,
         "Der Reiher schläft im Stehen, während der Storch im Nest übernachtet. " * 20,
         "def answer(question: str) -> str:\n    return think(question).strip()\n" * 20,
-        "Цапля спит стоя, а аист ночует в гнезде на крыше старого дома. " * 20,  # noqa: RUF001  # other scripts on purpose
-        "苍鹭站着睡觉，而鹳在屋顶的巢里过夜。" * 20,  # noqa: RUF001  # other scripts on purpose
+        "Цапля спит стоя, а аист ночует в гнезде на крыше старого дома. " * 20,  # noqa: RUF001  # Russian
+        "苍鹭站着睡觉，而鹳在屋顶的巢里过夜。" * 20,  # noqa: RUF001  # Chinese
     ],
 )
 def test_the_estimate_is_on_the_safe_side_of_a_real_vocabulary(text: str) -> None:
