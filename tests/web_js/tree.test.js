@@ -78,3 +78,18 @@ test("the newest branch through a message follows the last child each time", () 
   assert.equal(deepestFrom(childrenByParent(messages.values()), "1"), "4");
   assert.equal(deepestFrom(childrenByParent(messages.values()), "2"), "2");
 });
+
+test("a waiting message that was taken back stands where it was, and the next one still waits", () => {
+  const writing = { status: "streaming" };
+  const messages = mapOf(
+    message("1", "user", null),
+    message("2", "assistant", "1", writing),
+    message("3", "user", "2"),
+    message("4", "assistant", "3", { status: "cancelled" }),
+    message("5", "user", "4"),
+    message("6", "assistant", "5", writing),
+  );
+  const { rows, queued } = layout(messages, "6");
+  assert.deepEqual(keys(rows), ["1", "2", "3", "4"]);
+  assert.deepEqual(queued.map(({ question }) => question.id), ["5"]);
+});

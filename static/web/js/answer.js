@@ -151,6 +151,7 @@ export class AnswerView {
     const line = this.parts["status-line"];
     let text = STATUS[state.status] ?? "";
     if (state.status === "queued" && !state.arriving) text = "";
+    if (state.status === "cancelled" && !state.text && !state.attempt) text = "Stopped before it began.";
     if (state.status === "retrying") text = `The worker restarted. Continuing (attempt ${state.attempt + 1})…`;
     if (state.status === "failed") text = state.error?.message ?? STATUS.failed;
     if (state.status === "complete" && state.finishReason === "length") text = CUT_BY_LENGTH;

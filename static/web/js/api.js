@@ -16,7 +16,8 @@ export function csrfToken() {
 
 async function request(method, address, body) {
   const headers = { Accept: "application/json" };
-  if (body !== undefined) headers["Content-Type"] = "application/json";
+  const isForm = body instanceof FormData;
+  if (body !== undefined && !isForm) headers["Content-Type"] = "application/json";
   if (method !== "GET") headers["X-CSRFToken"] = csrfToken();
   let response;
   try {
@@ -24,7 +25,7 @@ async function request(method, address, body) {
       method,
       headers,
       credentials: "same-origin",
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: body === undefined || isForm ? body : JSON.stringify(body),
     });
   } catch {
     throw new ApiError(0, null);
@@ -78,8 +79,12 @@ export const fork = (id, messageId) =>
   request("POST", `${ROOT}/conversations/${id}/fork`, { message_id: messageId });
 export const exportAddress = (id, format) =>
   `${ROOT}/conversations/${id}/export?format=${encodeURIComponent(format)}`;
-export const importConversations = (content) =>
-  request("POST", `${ROOT}/conversations/import`, content);
+export function importConversations(file) {
+  const form = new FormData();
+  form.append("file", file, file.name);
+  return request("POST", `${ROOT}/conversations/import`, form);
+}
+export const getImport = (id) => request("GET", `${ROOT}/imports/${id}`);
 export const getGauge = (id) => request("GET", `${ROOT}/conversations/${id}/gauge`);
 
 // -- folders -------------------------------------------------------------------------------------

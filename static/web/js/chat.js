@@ -33,6 +33,7 @@ const NEAR_TOP = 600; // px
 class ChatPage {
   #loadedOnce = false;
   #members = new Map(); // user id → label
+  #preferred = null; // the model that the open conversation is configured to use
   #temporary = false; // whether the next new conversation leaves no trace
 
   constructor(boot) {
@@ -160,6 +161,7 @@ class ChatPage {
       this.presence.open(id);
       this.gauge.refresh(null);
       this.settings.draft = {};
+      this.#preferred = null;
       this.scroll.toEnd();
       if (id) $("scroller").setAttribute("aria-busy", "true");
       const opened = load ? this.open.open(id) : this.#openLater(id);
@@ -167,7 +169,6 @@ class ChatPage {
       if (matchMedia("(pointer: fine)").matches) this.composer.focus();
       await opened;
       if (load && id === this.open.id) $("scroller").removeAttribute("aria-busy");
-      this.models.prefer(this.open.conversation?.model);
     }
     if (id === this.open.id && messageId && load) await this.#jump(messageId, words);
   }
@@ -193,7 +194,7 @@ class ChatPage {
       return;
     }
     this.scroll.hold();
-    element.scrollIntoView({ block: "center" });
+    this.scroll.center(element);
     element.classList.add("is-found");
     element.tabIndex = -1;
     element.focus({ preventScroll: true });
@@ -217,6 +218,7 @@ class ChatPage {
       options: options && Object.keys(options).length ? options : null,
     });
     this.uploads.clear();
+    this.thread.trim();
     this.open.draw();
     this.scroll.toEnd();
   }
@@ -260,6 +262,10 @@ class ChatPage {
     const title = open.id ? this.sidebar.titleOf(open.id) : temporary ? "Temporary chat" : "New conversation";
     $("title").textContent = temporary && !conversation?.title ? "Temporary chat" : title;
     document.title = open.id ? `${title} · Karen` : "Karen";
+    if (conversation && conversation.model !== this.#preferred) {
+      this.#preferred = conversation.model;
+      this.models.prefer(conversation.model);
+    }
     $("conversation-more").hidden = open.id === null;
     $("share").hidden = open.id === null || this.store.folders === null || temporary;
     this.settings.open(conversation);

@@ -8,18 +8,27 @@ import { costText } from "./settings.js";
 
 const SOURCES = {
   system: "Instructions",
-  thread: "This conversation",
-  current_thread: "This conversation",
-  past_threads: "Earlier conversations",
-  threads: "Earlier conversations",
-  memory: "Memory",
-  memories: "Memory",
-  vault: "Facts",
-  facts: "Facts",
-  pins: "Pinned",
+  question: "The question",
+  prefix: "The answer so far",
+  continue: "The wish to go on",
+  pin: "Pinned message",
   summary: "Summary of what was before",
-  attachments: "Files",
-  tools: "Tools",
+  thread: "This conversation",
+  attachment: "File",
+  past: "Earlier conversation",
+  memory: "Memory",
+};
+const STEPS = {
+  claimed: "A worker took it",
+  instructions: "Instructions were put together",
+  context: "Context was put together",
+  route: "A model was chosen",
+  model_call: "The model was asked",
+  tool_call: "A tool was called",
+  retry: "Tried again",
+  fallback: "Another model was taken",
+  degraded: "Went on with less",
+  settled: "Ended",
 };
 
 const sourceName = (source) => SOURCES[source] ?? String(source ?? "Other").replaceAll("_", " ");
@@ -58,22 +67,23 @@ const tokens = (value, turn) =>
   value === null || value === undefined ? "" : `${count(value)} tokens${turn.usage_estimated ? " (estimated)" : ""}`;
 
 function seen(context) {
-  const items = context.items ?? context.sources ?? [];
-  const taken = items.filter((item) => item.taken ?? item.included ?? true);
-  const cut = items.filter((item) => !(item.taken ?? item.included ?? true));
-  const budget = context.budget_tokens ?? context.budget ?? context.context_tokens;
-  const used = context.used_tokens ?? context.tokens;
-  const head = budget ? `${count(used)} of ${count(budget)} tokens were used.` : "";
-  return make(
-    "section",
-    { className: "insight" },
-    make("h3", {}, "What the model saw"),
-    head ? make("p", {}, head) : "",
+  if (!context.known) {
+    return section("What the model saw", make("p", { className: "soft" }, "Nothing was recorded for this answer."));
+  }
+  const taken = context.items.filter((item) => item.taken);
+  const cut = context.items.filter((item) => !item.taken);
+  const counted = context.exact ? "" : " (estimated)";
+  const parts = [
+    make("p", {}, `${count(context.used_tokens)} of ${count(context.room_tokens)} tokens were used${counted}.`),
     list(taken),
-    cut.length ? make("h4", {}, "Left out") : "",
-    cut.length ? list(cut) : "",
-  );
+  ];
+  if (cut.length) parts.push(make("h4", {}, `Left out (${cut.length})`), list(cut));
+  if (context.missing.length) parts.push(make("p", {}, `Could not be asked: ${context.missing.join(", ")}.`));
+  return section("What the model saw", ...parts);
 }
+
+const section = (title, ...parts) =>
+  make("section", { className: "insight" }, make("h3", {}, title), ...parts);
 
 function list(items) {
   if (!items.length) return make("p", { className: "soft" }, "Nothing.");
@@ -81,32 +91,22 @@ function list(items) {
 }
 
 function line(item) {
-  const text = item.text ?? item.excerpt ?? item.preview ?? item.label ?? "";
-  const head = make(
-    "span",
-    { className: "insight-head" },
-    make("strong", {}, sourceName(item.source ?? item.kind)),
-    make("small", {}, [item.tokens === undefined ? "" : `${count(item.tokens)} tokens`, item.reason ?? item.why ?? ""].filter(Boolean).join(" · ")),
-  );
-  return make("li", {}, head, text ? make("p", {}, text) : "");
+  const why = [`${count(item.tokens)} tokens`, item.taken ? item.why : item.reason].filter(Boolean).join(" · ");
+  const head = make("span", { className: "insight-head" }, make("strong", {}, sourceName(item.source)), make("small", {}, why));
+  return make("li", {}, head, item.preview ? make("p", {}, item.preview) : "");
 }
 
 function steps(trace) {
   const all = trace.steps ?? [];
   if (!all.length) return "";
-  return make(
-    "section",
-    { className: "insight" },
-    make("h3", {}, "Steps"),
-    make("ol", { className: "insight-list" }, ...all.map(step)),
-  );
+  return section("What was done", make("ol", { className: "insight-list" }, ...all.map(step)));
 }
 
 function step({ kind, ms, attempt, detail }) {
   const head = make(
     "summary",
     {},
-    make("strong", {}, String(kind).replaceAll(/[_.]/g, " ")),
+    make("strong", {}, STEPS[kind] ?? String(kind).replaceAll(/[_.]/g, " ")),
     make("small", {}, [ms ? `${count(ms)} ms` : "", attempt > 1 ? `attempt ${attempt}` : ""].filter(Boolean).join(" · ")),
   );
   if (!detail || !Object.keys(detail).length) return make("li", { className: "step" }, ...head.childNodes);

@@ -4,6 +4,8 @@
 import * as api from "./api.js";
 import { confirmDialog, openMenu, promptDialog } from "./menu.js";
 
+const IMPORT_PAUSE_MS = 1000;
+
 export class Organiser {
   /**
    * @param {{store: import("./store.js").Store, sidebar: import("./sidebar.js").Sidebar,
@@ -210,18 +212,14 @@ export class Organiser {
     const [file] = this.picker.files;
     this.picker.value = "";
     if (!file) return;
-    let content;
-    try {
-      content = JSON.parse(await file.text());
-    } catch {
-      this.say("This is no JSON file. Choose an export of Karen, or conversations.json of ChatGPT.");
-      return;
-    }
     await this.#try(async () => {
-      const answer = await api.importConversations(content);
-      const count = answer?.imported ?? answer?.total ?? answer?.results?.length;
-      const problems = (answer?.items ?? []).map(({ problem }) => problem).filter(Boolean);
-      this.say(`${count ?? "The"} conversation${count === 1 ? " was" : "s were"} imported.${problems.length ? ` ${problems.length} could not be: ${problems[0]}` : ""}`);
+      let state = await api.importConversations(file);
+      while (state.state === "running") {
+        this.say(`Importing: ${state.done} of ${state.total} conversations…`);
+        await new Promise((resolve) => setTimeout(resolve, IMPORT_PAUSE_MS));
+        state = await api.getImport(state.id);
+      }
+      this.say(importText(state));
       await this.sidebar.load();
     });
   }
@@ -234,6 +232,13 @@ export class Organiser {
       return null;
     }
   }
+}
+
+function importText({ imported, duplicates, failed, items }) {
+  const parts = [`${imported} imported`];
+  if (duplicates) parts.push(`${duplicates} were here already`);
+  if (failed) parts.push(`${failed} could not be read: ${items.find(({ problem }) => problem)?.problem ?? ""}`);
+  return `${parts.join(", ")}.`;
 }
 
 function ignoreGone(error) {

@@ -34,6 +34,16 @@ export class StickyScroll {
     this.#follow();
   }
 
+  /** Bring an element to the middle, and stay there. */
+  center(element) {
+    const view = this.scroller.getBoundingClientRect();
+    const box = element.getBoundingClientRect();
+    const above = Math.max(16, (view.height - box.height) / 2);
+    this.#stuck = false;
+    this.scroller.scrollTop += box.top - view.top - above;
+    this.#follow();
+  }
+
   get #distance() {
     const { scrollHeight, scrollTop, clientHeight } = this.scroller;
     return scrollHeight - scrollTop - clientHeight;

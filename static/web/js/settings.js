@@ -205,29 +205,36 @@ export class Gauge {
   }
 
   #show(gauge) {
-    const share = gauge.context_tokens ? Math.min(1, gauge.used_tokens / gauge.context_tokens) : 0;
-    const spent = (gauge.prompt_tokens_total ?? 0) + (gauge.completion_tokens_total ?? 0);
-    const cost = costText(gauge.cost, gauge.currency);
-    const words = `${Math.round(share * 100)} % of the context used`;
-    const detail = `${number(gauge.used_tokens)} of ${number(gauge.context_tokens)} tokens; ${number(spent)} tokens in all${cost ? `, ${cost}` : ""}`;
+    const spent = gauge.prompt_tokens_total + gauge.completion_tokens_total;
+    const known = gauge.context_tokens && gauge.used_tokens !== null;
+    this.element.hidden = !known && !spent;
+    const share = known ? Math.min(1, gauge.used_tokens / gauge.context_tokens) : 0;
+    const cost = costText(gauge.cost);
+    const about = gauge.estimated ? "about " : "";
+    const detail = [
+      known ? `The context is ${Math.round(share * 100)} % full: ${about}${number(gauge.used_tokens)} of ${number(gauge.context_tokens)} tokens.` : "",
+      `${number(spent)} tokens in all${cost ? `, ${cost}` : ""}.`,
+    ].join(" ").trim();
     const meter = make("span", { className: "gauge-bar", ariaHidden: "true" }, make("i", {}));
     meter.style.setProperty("--share", String(share));
     this.element.classList.toggle("is-full", share > 0.85);
     this.element.title = detail;
+    const words = [known ? `${Math.round(share * 100)} %` : "", cost].filter(Boolean).join(" · ");
     this.element.replaceChildren(
-      meter,
-      make("span", {}, cost ? `${Math.round(share * 100)} % · ${cost}` : `${Math.round(share * 100)} %`),
-      make("span", { className: "visually-hidden" }, `${words}. ${detail}`),
+      ...(known ? [meter] : []),
+      make("span", { ariaHidden: "true" }, words),
+      make("span", { className: "visually-hidden" }, detail),
     );
   }
 }
 
 const number = (value) => (value ?? 0).toLocaleString();
 
-export function costText(cost, currency = "USD") {
-  const value = Number(cost ?? 0);
-  if (!value) return "";
-  if (value < 0.01) return "under 1 ct";
-  return value.toLocaleString(undefined, { style: "currency", currency: currency || "USD" });
+/** A decimal text as money; empty while prices are not known. */
+export function costText(cost) {
+  if (cost === null || cost === undefined) return "";
+  const value = Number(cost);
+  const digits = value > 0 && value < 0.01 ? 4 : 2;
+  return value.toLocaleString(undefined, { style: "currency", currency: "USD", maximumFractionDigits: digits });
 }
 

@@ -70,7 +70,7 @@ export class Sidebar extends EventTarget {
   }
 
   #filters() {
-    return this.archived ? { archived: "true" } : {};
+    return { archived: String(this.archived) };
   }
 
   showArchived(archived) {

@@ -15,6 +15,8 @@ export class Thread {
   #rows = [];
   #from = 0; // first row that is drawn
   #lastKey = null;
+  #shown = new WeakMap(); // view → what it was drawn from
+  #names = 0; // counts changes of what models and people are called
 
   /**
    * @param {HTMLElement} element  the list of messages
@@ -75,6 +77,14 @@ export class Thread {
     return true;
   }
 
+  /** Take away what was drawn far above the end; for a reader who is there. */
+  trim() {
+    const from = this.#rows.length - 2 * FIRST_ROWS;
+    if (from <= this.#from) return;
+    this.#from = from;
+    this.#draw(null);
+  }
+
   /** Draw up to a message and return its element; null if it is not on this branch. */
   find(messageId) {
     const index = this.#rows.findIndex(
@@ -112,11 +122,15 @@ export class Thread {
     }
     const number = row.versions.findIndex((each) => each.includes(row.message)) + 1;
     const version = { number, count: row.versions.length };
+    const from = [row.message, number, row.versions.length, this.#names, ...(row.members ?? [])];
+    const before = this.#shown.get(view);
+    const same = before?.length === from.length && from.every((each, index) => each === before[index]);
+    this.#shown.set(view, from);
     if (row.kind === "group") {
-      view.update(row, this.world, version);
+      if (!same) view.update(row, this.world, version);
       for (const answer of view.answers) this.#answers.set(answer.message.turn_id, answer);
     } else {
-      view.update(row.message, this.world, version);
+      if (!same) view.update(row.message, this.world, version);
       if (row.kind === "answer") this.#answers.set(row.message.turn_id, view);
     }
     return view;
@@ -160,6 +174,7 @@ export class Thread {
 
   /** Names of models or people changed. */
   refreshAll() {
+    this.#names += 1;
     for (const row of this.#rows.slice(this.#from)) this.#viewOf(row);
   }
 

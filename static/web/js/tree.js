@@ -77,11 +77,6 @@ export function versionsAt(children, messages, message) {
 
 const isWriting = (message) => message?.role === "assistant" && message.status === "streaming";
 
-/** Whether a question waits until the answer above it has ended. */
-export function isQueued(messages, question) {
-  return question.role === "user" && isWriting(messages.get(question.parent_id));
-}
-
 /**
  * What the thread shows, top to bottom, and what waits in the queue below it.
  *
@@ -94,11 +89,19 @@ export function layout(messages, leafId) {
   const { path, complete } = pathTo(messages, leafId);
   const rows = [];
   const queued = [];
+  const waiting = new Set();
+  let writing = false; // whether an answer further up is being written
   for (const [index, message] of path.entries()) {
-    if (queued.length || isQueued(messages, message)) {
-      if (message.role === "user") queued.push({ question: message, answer: path[index + 1] ?? null });
-      continue;
-    }
+    if (message.role === "user") {
+      const answer = path[index + 1] ?? null;
+      // One that was taken back is over already; it is shown where it stands.
+      if (writing && (answer === null || isWriting(answer))) {
+        queued.push({ question: message, answer });
+        waiting.add(answer);
+        continue;
+      }
+    } else if (waiting.has(message)) continue;
+    writing ||= isWriting(message);
     const versions = versionsAt(children, messages, message);
     if (message.role === "user") {
       rows.push({ kind: "question", key: message.id, message, versions });

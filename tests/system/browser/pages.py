@@ -42,6 +42,7 @@ class ChatPage:
         self.stop_button = page.get_by_role("button", name="Stop the answer")
         self.banner = page.locator("#banner")
         self.listed = page.locator("[data-conversation]")
+        self.words = self.questions.locator(".bubble")
         self.waiting = page.locator(".queued")
 
     def expect_open(self) -> None:

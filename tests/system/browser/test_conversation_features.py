@@ -77,7 +77,7 @@ def test_messages_written_meanwhile_wait_and_go_in_their_order(chat: ChatPage) -
     expect(chat.questions).to_have_count(1)
     chat.expect_status("complete", 2)
     expect(chat.waiting).to_have_count(0)
-    expect(chat.questions).to_have_text(["!delay 0.05\n!tokens 60", "second", "third"])
+    expect(chat.words).to_have_text(["!delay 0.05\n!tokens 60", "second", "third"])
 
 
 def test_a_waiting_message_can_be_cancelled(chat: ChatPage) -> None:
@@ -89,6 +89,7 @@ def test_a_waiting_message_can_be_cancelled(chat: ChatPage) -> None:
     chat.waiting.get_by_role("button", name="Do not send").click()
 
     expect(chat.waiting).to_have_count(0)
+    expect(chat.answer(1)).to_contain_text("Stopped before it began.")
     chat.stop()
     chat.expect_status("cancelled")
 
@@ -211,7 +212,7 @@ def test_a_long_conversation_opens_at_its_end_and_shows_more_on_the_way_up(
         chat.send(f"number {number}")
         chat.expect_status("complete", number)
     chat.page.reload()
-    expect(chat.questions.last).to_have_text("number 19")
+    expect(chat.words.last).to_have_text("number 19")
     assert chat.questions.count() < 20
 
     chat.page.locator("#scroller").hover()
@@ -220,4 +221,53 @@ def test_a_long_conversation_opens_at_its_end_and_shows_more_on_the_way_up(
         chat.page.wait_for_timeout(50)
 
     expect(chat.questions).to_have_count(20)
-    expect(chat.questions.first).to_have_text("number 0")
+    expect(chat.words.first).to_have_text("number 0")
+
+
+def test_files_go_with_a_message_and_refused_ones_say_why(chat: ChatPage) -> None:
+    page = chat.page
+    expect(page.get_by_role("button", name="Attach files")).to_be_visible()
+    page.locator("#file-input").set_input_files(
+        [
+            {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"trim the wick at dusk"},
+            {"name": "<b>.bin", "mimeType": "text/plain", "buffer": bytes(range(256)) * 8},
+        ]
+    )
+    chips = page.locator(".chip")
+    expect(chips.filter(has_text="<b>.bin")).to_contain_class("is-refused")
+    expect(chips.filter(has_text="notes.txt")).to_contain_text("21 B", timeout=30_000)
+
+    chat.send("what is in it?")
+
+    chat.expect_status("complete")
+    expect(chat.question().get_by_role("link", name="notes.txt")).to_be_visible()
+    expect(chips).to_have_count(0)
+    page.reload()
+    expect(chat.question().get_by_role("link", name="notes.txt")).to_be_visible()
+
+
+def test_a_tool_call_is_a_card_that_opens(chat: ChatPage) -> None:
+    chat.send('!tool calculator {"expression": "17*23"}')
+    chat.expect_status("complete")
+
+    card = chat.answer().locator(".call")
+
+    expect(card).to_contain_text("calculator")
+    card.locator("summary").click()
+    expect(card).to_contain_text("391")
+    chat.page.reload()
+    expect(chat.answer().locator(".call")).to_contain_text("calculator")
+
+
+def test_a_search_leads_to_the_message(chat: ChatPage) -> None:
+    chat.send("the heron stands in the reeds")
+    chat.expect_status("complete")
+    chat.page.get_by_role("link", name="New chat").first.click()
+
+    chat.page.keyboard.press("Control+k")
+    chat.page.keyboard.type("heron")
+    hit = chat.page.locator("#results a").first
+    expect(hit.locator("mark")).to_have_text("heron", timeout=30_000)
+    hit.click()
+
+    expect(chat.page.locator(".is-found")).to_contain_text("heron")
