@@ -7,13 +7,16 @@ from apps.conversations.acting import requester_of
 from apps.conversations.attachments import selectors as attachments
 from apps.conversations.context import Elsewhere, Excerpt
 from apps.conversations.contracts import AttachmentPart, BranchMessage, ClaimedTurn
+from apps.conversations.errors import SearchUnavailable
 from apps.conversations.permissions import CHAT
 from apps.conversations.search.contracts import TEXT_MAX, SearchQuery
 from apps.conversations.search.service import find_messages
 from apps.conversations.selectors import has_participants
+from apps.core.concurrency import within
 from apps.providers.contracts import ChatMessage, ImageData
 
 _PAST_HITS = 6
+_PAST_S = 0.08  # the answer waits for it
 
 
 def elsewhere() -> Elsewhere:
@@ -33,7 +36,8 @@ def with_images(claimed: ClaimedTurn, messages: tuple[ChatMessage, ...]) -> tupl
     )
     if not images:
         return messages
-    place = max(n for n, message in enumerate(messages) if message.role == question.role)
+    people = [n for n, message in enumerate(messages) if message.role == question.role]
+    place = people[-2 if claimed.prefix and len(people) > 1 else -1]  # "go on" is no question
     asked = replace(messages[place], images=images)
     return (*messages[:place], asked, *messages[place + 1 :])
 
@@ -68,7 +72,10 @@ def _past(claimed: ClaimedTurn, _tokens: int) -> Sequence[Excerpt]:
         return ()
     if has_participants(conversation_id=claimed.conversation_id):
         return ()
-    page = find_messages(actor, SearchQuery(text=text, limit=_PAST_HITS))
+    try:
+        page = within(_PAST_S, find_messages, actor, SearchQuery(text=text, limit=_PAST_HITS))
+    except TimeoutError as error:
+        raise SearchUnavailable from error
     return [
         Excerpt(
             id=f"message:{hit.message_id}",

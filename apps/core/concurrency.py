@@ -58,6 +58,23 @@ async def tenant_db(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwar
     return await platform_db(function, *args, **kwargs)
 
 
+def within(timeout_s: float, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run blocking database work beside a worker's thread and wait for it no longer than that.
+
+    What is late goes on by itself, up to the time-out of its statements, and is thrown away.
+
+    Raises:
+        TimeoutError: It is not done in time.
+    """
+    call = partial(function, *args, **kwargs)
+    work = _database_executor().submit(copy_context().run, _clean_call, call)
+    try:
+        return work.result(timeout_s)
+    except TimeoutError:
+        work.cancel()  # if it has not begun, it need not begin
+        raise
+
+
 class _LoopThread:
     """One event loop on one daemon thread, for asynchronous work of threaded workers."""
 

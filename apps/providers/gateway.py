@@ -204,6 +204,13 @@ def _pause_before_next(error: KarenError, attempt: int) -> float | None:
     return pause_s(attempt, asked_s=asked_s, chance=secrets.randbelow(1000) / 1000)
 
 
+# Memory, search and tools embed one question within a moment; a vector depends on its text and
+# model alone, so nobody learns anything from meeting another's.
+_RECENT_MAX = 256
+_RECENT_CHARACTERS = 4_000
+_recent: dict[tuple[str, str], Embedding] = {}
+
+
 async def embed(*, flow: Flow, texts: Sequence[str]) -> list[Embedding]:
     """Return one vector of unit length per text, in order.
 
@@ -221,6 +228,9 @@ async def embed(*, flow: Flow, texts: Sequence[str]) -> list[Embedding]:
     if len(texts) > MAX_EMBED_TEXTS:
         raise ProviderRejected
     embedder = registry.embedder()
+    known = _recent.get((embedder.model, texts[0])) if len(texts) == 1 else None
+    if known is not None:
+        return [known]
     started = time.perf_counter()
     status = "closed"
     try:
@@ -233,7 +243,12 @@ async def embed(*, flow: Flow, texts: Sequence[str]) -> list[Embedding]:
         metrics.OPERATIONS.labels(flow.value, embedder.model, status).inc()
         elapsed = time.perf_counter() - started
         metrics.DURATION.labels(flow.value, embedder.model).observe(elapsed)
-    return [Embedding(vector=vector, model=embedder.model) for vector in vectors]
+    made = [Embedding(vector=vector, model=embedder.model) for vector in vectors]
+    if len(made) == 1 and len(texts[0]) <= _RECENT_CHARACTERS:
+        _recent[embedder.model, texts[0]] = made[0]
+        while len(_recent) > _RECENT_MAX:
+            _recent.pop(next(iter(_recent)), None)
+    return made
 
 
 async def probe() -> EngineHealth:

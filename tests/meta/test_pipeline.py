@@ -25,7 +25,7 @@ STAGES: tuple[frozenset[str], ...] = (
 )
 # Who alone may name a thing: "module → what it is about".
 GATES: dict[str, frozenset[str]] = {
-    "send_message": frozenset({"hub", "services"}),  # a message comes in
+    "send_message": frozenset({"hub", "services", "commands"}),  # a message comes in
     "answer_again": frozenset({"hub", "services"}),
     "queue_turn": frozenset({"services"}),  # a turn is made
     "run_turn": frozenset({"tasks", "orchestrator"}),  # a turn is run
@@ -77,7 +77,11 @@ def outside_gates(modules: Iterator[tuple[str, ast.Module]]) -> list[str]:
     found = []
     for module, tree in modules:
         first = module.removeprefix("apps.conversations.").partition(".")[0]
-        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        names = {
+            node.id
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+        }
         names |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
         inside = module.startswith("apps.conversations.")
         found += [
