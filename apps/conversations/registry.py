@@ -22,7 +22,7 @@ class MemoryLine:
 class MemoryBook(Protocol):
     """What `/memory` needs of whoever remembers."""
 
-    def remember(self, *, actor: Actor, text: str, conversation_id: UUID) -> str:
+    def remember(self, *, actor: Actor, text: str) -> str:
         """Remember a text for the actor; return its id."""
         ...
 

@@ -309,7 +309,6 @@ CHAT_CONTEXT_SHARES: dict[str, tuple[float, float]] = {
     "summary": (0.15, 0.15),
 }
 CHAT_CONTEXT_MEMORIES = 12  # most that are recalled for one prompt
-CHAT_CONTEXT_PAST = 5  # most excerpts of other conversations
 # A thread that takes more than the first share is summarised until it takes the second one.
 CHAT_CONTEXT_SUMMARISE = (0.7, 0.35)
 

@@ -25,7 +25,7 @@ def measure(folder: Path) -> list[Row]:
 
     samples: list[Sample] = sampled()
     poor = sum(sample.missing for sample in samples)
-    if poor > len(samples) // 20:
+    if poor > len(samples) // 2:
         raise BenchError(f"{poor} of {len(samples)} prompts went without their memories")
     note = f"1,001 messages, 10,000 memories, prompt of {samples[-1].tokens} tokens"
     if poor:

@@ -13,14 +13,19 @@ from apps.accounts.permissions import CHAT_USER, MEMORY_READ, MEMORY_WRITE
 from apps.conversations import registry
 from apps.conversations.commands.contracts import Command, CommandCall, CommandReply, Question
 from apps.conversations.commands.registry import command_names, find_command, list_commands
-from apps.conversations.contracts import MessageKind
+from apps.conversations.contracts import MessageKind, NewMessage
 from apps.conversations.domain.commands import near_matches
 from apps.conversations.models.conversations import Conversation
 from apps.conversations.models.messages import Message
-from apps.conversations.selectors import BRANCH_LIMIT, list_branch, visible_to
+from apps.conversations.selectors import (
+    BRANCH_LIMIT,
+    access_conversation,
+    list_branch,
+    visible_to,
+)
 from apps.conversations.services.feedback import set_pin
 from apps.core import scope
-from apps.core.errors import InvalidInput
+from apps.core.errors import InvalidInput, PermissionDenied
 from apps.core.scope import Actor
 from apps.tenants import selectors as tenants
 
@@ -83,7 +88,7 @@ def _excerpt(text: str) -> str:
     return line if len(line) <= _EXCERPT else line[: _EXCERPT - 1] + "…"
 
 
-def _found(actor: Actor, argument: str) -> Sequence[registry.FoundMessage]:
+def _found(actor: Actor, _message: NewMessage, argument: str) -> Sequence[registry.FoundMessage]:
     """Search before anything is locked: it may ask a model or another server."""
     if not argument:
         raise InvalidInput("Write what to look for: `/search invoice`.")
@@ -149,38 +154,60 @@ def _around(text: str, wanted: str) -> str:
     return ("…" if at else "") + _excerpt(line[at:])
 
 
-def _memory(call: CommandCall) -> CommandReply:
-    what, _space, rest = call.argument.partition(" ")
-    rest = rest.strip()
-    if what.lower() not in {"", "list", "remember", "forget"}:
+def _memory_done(actor: Actor, message: NewMessage, argument: str) -> CommandReply:
+    """Do what `/memory` says, before anything is locked: memory commits by itself.
+
+    Raises:
+        PermissionDenied: The actor may not read or change what is remembered.
+        InvalidInput: It is not said what to remember or forget, or the conversation is temporary.
+    """
+    what, _space, rest = argument.partition(" ")
+    what, rest = what.lower(), rest.strip()
+    if what not in {"", "list", "remember", "forget"}:
         raise InvalidInput("Write `/memory`, `/memory remember …` or `/memory forget …`.")
-    call.require(MEMORY_WRITE if what.lower() in {"remember", "forget"} else MEMORY_READ)
+    permission = MEMORY_WRITE if what in {"remember", "forget"} else MEMORY_READ
+    if not actor.may(permission):
+        raise PermissionDenied(permission)
     book = registry.memory_book()
     if book is None:
         return CommandReply(text="Memory is not available here.")
-    if what.lower() == "remember":
-        return _remember(call, book, rest)
-    if what.lower() == "forget":
+    if what == "remember":
+        return _remember(book, actor, message, rest)
+    if what == "forget":
         if not rest:
             raise InvalidInput("Write which one: `/memory` lists them with their ids.")
-        gone = book.forget(actor=call.actor, memory_id=rest)
+        gone = book.forget(actor=actor, memory_id=rest)
         return CommandReply(text="Forgotten." if gone else "Nothing remembered has this id.")
     lines = [
-        f"- `{line.id}` {_excerpt(line.text)}"
-        for line in book.recall(actor=call.actor, limit=_LISTED)
+        f"- `{line.id}` {_excerpt(line.text)}" for line in book.recall(actor=actor, limit=_LISTED)
     ]
     return CommandReply(
         text="\n".join(["Remembered:", "", *lines]) if lines else "Nothing is remembered yet."
     )
 
 
-def _remember(call: CommandCall, book: registry.MemoryBook, text: str) -> CommandReply:
+def _remember(
+    book: registry.MemoryBook, actor: Actor, message: NewMessage, text: str
+) -> CommandReply:
     if not text:
         raise InvalidInput("Write what to remember: `/memory remember I prefer tea`.")
-    if call.conversation.temporary:
+    if _is_temporary(actor, message):
         raise InvalidInput("A temporary conversation leaves no trace: nothing is remembered.")
-    kept = book.remember(actor=call.actor, text=text, conversation_id=call.conversation.pk)
+    kept = book.remember(actor=actor, text=text)
     return CommandReply(text=f"Remembered as `{kept}`: {_excerpt(text)}")
+
+
+def _is_temporary(actor: Actor, message: NewMessage) -> bool:
+    if message.conversation_id is None:
+        return bool(message.options and message.options.temporary)
+    here = access_conversation(
+        actor=actor, conversation_id=message.conversation_id, permission=CHAT_USER
+    )
+    return here.temporary
+
+
+def _memory(call: CommandCall) -> CommandReply:
+    return cast("CommandReply", call.prepared)
 
 
 def _tools(call: CommandCall) -> CommandReply:
@@ -254,6 +281,7 @@ COMMANDS = (
         usage="/memory [list | remember text | forget id]",
         help="Show, add or remove what the assistant remembers.",
         permission=MEMORY_READ,
+        prepare=_memory_done,
         run=_memory,
     ),
     Command(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 from uuid import UUID
 
+from apps.conversations.contracts import NewMessage
 from apps.conversations.models.conversations import Conversation
 from apps.core.errors import PermissionDenied
 from apps.core.scope import Actor
@@ -60,8 +61,9 @@ class Question:
 
 
 Run: TypeAlias = Callable[[CommandCall], CommandReply]
-# Who asks and the argument → what `run` needs; called before the transaction, it may be slow.
-Prepare: TypeAlias = Callable[[Actor, str], object]
+# Who asks, the message and the argument → what `run` needs. Called before the transaction: it may
+# be slow, and call services that commit by themselves. Not called for one that was sent before.
+Prepare: TypeAlias = Callable[[Actor, NewMessage, str], object]
 # Conversation (None for a new one) and argument → the question, or None where there is none.
 Expand: TypeAlias = Callable[[UUID | None, str], Question | None]
 

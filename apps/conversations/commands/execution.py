@@ -7,7 +7,7 @@ from apps.conversations.commands.registry import command_names, find_command
 from apps.conversations.contracts import NewMessage, TurnAccepted
 from apps.conversations.domain.commands import ParsedCommand, near_matches
 from apps.conversations.models.conversations import Conversation
-from apps.conversations.services.commands import CommandOutcome, answer_command
+from apps.conversations.services.commands import CommandOutcome, answer_command, was_given
 from apps.conversations.services.messages import send_message
 from apps.core.errors import InvalidInput, KarenError, PermissionDenied
 from apps.core.scope import Actor
@@ -28,7 +28,7 @@ def run_command(
             asked = message.model_copy(update={"text": question.text})
             return send_message(actor=actor, message=asked, permission=permission)
 
-    prepared = _prepared(command, actor, parsed.argument)
+    prepared = None if was_given(actor, message) else _prepared(command, actor, message, parsed)
 
     def execute(conversation: Conversation) -> CommandOutcome:
         if command is None:
@@ -45,12 +45,14 @@ def _may(actor: Actor, command: Command) -> bool:
     return not command.permission or actor.may(command.permission)
 
 
-def _prepared(command: Command | None, actor: Actor, argument: str) -> object:
+def _prepared(
+    command: Command | None, actor: Actor, message: NewMessage, parsed: ParsedCommand
+) -> object:
     """Return what the command needs, or the error with which getting it failed."""
     if command is None or command.prepare is None or not _may(actor, command):
         return None
     try:
-        return command.prepare(actor, argument)
+        return command.prepare(actor, message, parsed.argument)
     except KarenError as error:
         return error
 

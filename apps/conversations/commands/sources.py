@@ -1,8 +1,8 @@
-"""Where commands get what other parts know: the search, memories, and the tools of plugins."""
+"""Where commands get what other parts know: the search, the tools of plugins, the memory."""
 
-from contextlib import suppress
 from uuid import UUID
 
+from apps.accounts.permissions import MEMORY_READ, MEMORY_WRITE
 from apps.conversations.chat_tools import find_by_search
 from apps.conversations.registry import (
     FoundMessage,
@@ -15,7 +15,6 @@ from apps.conversations.registry import (
 from apps.core.scope import Actor
 from apps.memory import selectors as memories, services as memory
 from apps.memory.errors import MemoryNotFound
-from apps.memory.permissions import READ, WRITE
 from apps.plugins import selectors as plugins
 
 
@@ -41,29 +40,25 @@ def tools_of(actor: Actor) -> list[ToolLine]:
 
 
 class Memories:
-    """The person's memories, for `/memory`."""
+    """What `/memory` works with: the actor's own memories."""
 
-    def remember(self, *, actor: Actor, text: str, conversation_id: UUID) -> str:
-        """Remember a text, once.
-
-        Raises:
-            MemoryHoldsSecret: It holds something that is never remembered.
-            InvalidInput: It is empty or too long.
-        """
-        del conversation_id  # a memory is about the person, wherever it was said
-        return str(memory.remember(actor=actor, permission=WRITE, text=text).memory.id)
+    def remember(self, *, actor: Actor, text: str) -> str:
+        """Remember a text for the actor; return its id."""
+        kept = memory.remember(actor=actor, permission=MEMORY_WRITE, text=text)
+        return str(kept.memory.id)
 
     def recall(self, *, actor: Actor, limit: int) -> list[MemoryLine]:
-        """Return the newest memories."""
-        rows = memories.list_memories(actor=actor, permission=READ).order_by("-id")[:limit]
-        return [MemoryLine(id=str(row.pk), text=row.text) for row in rows]
+        """Return the newest things remembered for the actor."""
+        rows = memories.list_memories(actor=actor, permission=MEMORY_READ).order_by("-id")
+        return [MemoryLine(id=str(row.pk), text=row.text) for row in rows[:limit]]
 
     def forget(self, *, actor: Actor, memory_id: str) -> bool:
-        """Forget one; return whether there was such a one."""
-        with suppress(ValueError, MemoryNotFound):
-            memory.forget(actor=actor, permission=WRITE, memory_id=UUID(memory_id))
-            return True
-        return False
+        """Forget one thing; return whether there was such a thing of the actor's."""
+        try:
+            memory.forget(actor=actor, permission=MEMORY_WRITE, memory_id=UUID(memory_id))
+        except (MemoryNotFound, ValueError):  # an id that is none names nothing
+            return False
+        return True
 
 
 def register_sources() -> None:

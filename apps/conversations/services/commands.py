@@ -84,6 +84,16 @@ def answer_command(
     raise TurnInProgress
 
 
+def was_given(actor: Actor, message: NewMessage) -> bool:
+    """Say whether the actor sent this message before, so that nothing is done for it again."""
+    sent = Message.objects.filter(
+        author_id=actor.id, client_message_id=message.client_message_id, kind=MessageKind.COMMAND
+    )
+    if message.conversation_id is not None:
+        return sent.filter(conversation_id=message.conversation_id).exists()
+    return sent.filter(conversation__client_key=message.client_message_id).exists()
+
+
 @transaction.atomic(durable=True)
 def _answer_once(
     *, actor: Actor, wanted: NewMessage, permission: str, execute: Execute

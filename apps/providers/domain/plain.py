@@ -30,3 +30,20 @@ def plain_messages(messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
         else:
             joined.append(message)
     return tuple(joined)
+
+
+def folded_messages(messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
+    """Return `messages` for templates that know no system role, or only one at the beginning.
+
+    What the system says is put before the next thing that the user says; neighbours of one role are
+    joined. The result alternates, and no text is lost.
+    """
+    folded: list[ChatMessage] = []
+    for message in messages:
+        role = Role.ASSISTANT if message.role is Role.ASSISTANT else Role.USER
+        if folded and folded[-1].role is role:
+            text = f"{folded[-1].text}\n\n{message.text}"
+            folded[-1] = ChatMessage(role=role, text=text)
+        else:
+            folded.append(ChatMessage(role=role, text=message.text))
+    return tuple(folded)

@@ -16,6 +16,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from apps.core import clock
 from apps.providers.contracts import ChatMessage
+from apps.providers.domain.plain import folded_messages
 from apps.providers.engine.native import NativeModel
 from apps.providers.errors import ConfigurationError, ProviderRejected
 
@@ -60,19 +61,27 @@ class PromptBuilder:
         Raises:
             ProviderRejected: The template does not accept this order of roles.
         """
-        nonce = secrets.token_hex(8)
         try:
-            rendered = self._template.render(
-                messages=[
-                    {"role": message.role.value, "content": f"\ue000{nonce}:{index}\ue001"}
-                    for index, message in enumerate(messages)
-                ],
-                add_generation_prompt=True,
-                bos_token=self._model.token_text("bos"),
-                eos_token=self._model.token_text("eos"),
-            )
+            return self._tokens(messages)
+        except jinja2.TemplateError:
+            # Many templates know a system message only at the beginning, or not at all.
+            messages = folded_messages(messages)
+        try:
+            return self._tokens(messages)
         except jinja2.TemplateError as error:
             raise ProviderRejected from error
+
+    def _tokens(self, messages: Sequence[ChatMessage]) -> list[int]:
+        nonce = secrets.token_hex(8)
+        rendered = self._template.render(
+            messages=[
+                {"role": message.role.value, "content": f"\ue000{nonce}:{index}\ue001"}
+                for index, message in enumerate(messages)
+            ],
+            add_generation_prompt=True,
+            bos_token=self._model.token_text("bos"),
+            eos_token=self._model.token_text("eos"),
+        )
         parts = re.split(f"\ue000{nonce}:(\\d+)\ue001", rendered)
         tokens: list[int] = []
         for position, part in enumerate(parts):

@@ -41,6 +41,9 @@ _ARGUMENTS: dict[str, object] = {
     "media_type": "application/x-odd",
     "reason": "ratio",
     "signature": "Eicar",
+    "place": "line 1",
+    "key": "ttft",
+    "secret": "password",
 }
 
 

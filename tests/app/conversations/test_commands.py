@@ -296,7 +296,7 @@ class Book:
     def __init__(self) -> None:
         self.lines: dict[str, str] = {}
 
-    def remember(self, *, actor: Actor, text: str, conversation_id: UUID) -> str:
+    def remember(self, *, actor: Actor, text: str) -> str:
         self.lines[str(len(self.lines))] = text
         return str(len(self.lines) - 1)
 
@@ -323,6 +323,27 @@ def test_memory_remembers_lists_and_forgets(owner: Person, book: Book) -> None:
     assert owner.reply_to("/memory forget 0", here) == "Forgotten."
     assert "Nothing remembered" in owner.reply_to("/memory forget 0", here)
     assert "Write what to remember" in owner.reply_to("/memory remember", here)
+
+
+def test_a_repeated_command_changes_no_memory_again(owner: Person, book: Book) -> None:
+    first = owner.say("/memory remember tea", client_message_id="same")
+    owner.say("/memory remember tea", client_message_id="same")
+    here = first["conversation_id"]
+    owner.say("/memory remember milk", here, client_message_id="other")
+    owner.say("/memory remember milk", here, client_message_id="other")
+
+    assert list(book.lines.values()) == ["tea", "milk"]
+
+
+def test_memory_is_the_persons_own(owner: Person, member: Person) -> None:
+    owner.reply_to("/memory remember I prefer tea")
+
+    assert "I prefer tea" in owner.reply_to("/memory")
+    assert "tea" not in member.reply_to("/memory")
+    (row,) = owner.ask("GET", "memories")["results"]
+    assert "Nothing remembered" in member.reply_to(f"/memory forget {row['id']}")
+    assert "Nothing remembered" in owner.reply_to("/memory forget it")
+    assert owner.reply_to(f"/memory forget {row['id']}") == "Forgotten."
 
 
 def test_a_temporary_conversation_is_not_remembered(owner: Person, book: Book) -> None:

@@ -11,7 +11,13 @@ from pytest_django.fixtures import Settings
 
 from apps.accounts.permissions import MEMORY_WRITE
 from apps.conversations import aftermath, orchestrator, services
-from apps.conversations.contracts import ContinueAnswer, ConversationOptions, TurnAccepted
+from apps.conversations.contracts import (
+    ContinueAnswer,
+    ConversationOptions,
+    TurnAccepted,
+    TurnOutcome,
+    TurnState,
+)
 from apps.conversations.models.conversations import Participant
 from apps.conversations.models.messages import Message
 from apps.conversations.models.turns import Turn
@@ -246,15 +252,15 @@ def test_the_beginning_of_the_prompt_stays_as_it_was(
     ]
 
 
-@pytest.mark.parametrize("options", [{"memory_enabled": False}, {"temporary": True}])
+@pytest.mark.parametrize(
+    "options", [ConversationOptions(memory_enabled=False), ConversationOptions(temporary=True)]
+)
 def test_where_memory_is_off_none_is_used(
-    options: dict[str, bool], committed: World, ann: Actor, scribe: Scribe, browser: Client
+    options: ConversationOptions, committed: World, ann: Actor, scribe: Scribe, browser: Client
 ) -> None:
     remember(ann, committed.acme, "My sister Ada lives in Porto", pinned=True)
     with scope.tenant_scope(committed.acme), scope.actor_scope(ann), scope.correlation_scope():
-        made = services.start_conversation(
-            actor=ann, permission=CHAT, options=ConversationOptions.model_validate(options)
-        )
+        made = services.start_conversation(actor=ann, permission=CHAT, options=options)
     turn = send(
         actor=ann,
         tenant=committed.acme,
@@ -362,14 +368,9 @@ def test_a_fenced_attempt_explains_nothing(committed: World, ann: Actor) -> None
         claimed = turns.claim_turn(turn_id=turn.turn_id, owner="w", lease_ttl_s=9)
         assert claimed is not None
         Turn.objects.filter(pk=turn.turn_id).update(attempt=2)
-        aftermath.settle(claimed, _outcome())
+        late = TurnOutcome(state=TurnState.COMPLETED, text="late", context={"version": 1})
+        aftermath.settle(claimed, late)
         assert Turn.objects.get(pk=turn.turn_id).context is None
-
-
-def _outcome() -> Any:
-    from apps.conversations.contracts import TurnOutcome, TurnState
-
-    return TurnOutcome(state=TurnState.COMPLETED, text="late", context={"version": 1})
 
 
 # -- the gauge

@@ -340,6 +340,9 @@ ACTIONS: tuple[Action, ...] = (
 EXEMPT: dict[str, str] = {
     "POST keys": "keys are of accounts",
     "DELETE keys/<uuid:key_id>": "keys are of accounts",
+    "POST memories": "memories are of memory",
+    "PATCH memories/<uuid:memory_id>": "memories are of memory",
+    "DELETE memories/<uuid:memory_id>": "memories are of memory",
     "POST attachments": "a file that was not sent yet is in no conversation",
     "DELETE attachments/<uuid:attachment_id>": "the message that it was sent with stays as it is",
 }

@@ -1,5 +1,6 @@
 """Rolling summaries: nodes in the tree that replace the beginning of a branch, and only of it."""
 
+import threading
 from collections.abc import Callable
 from functools import partial
 from uuid import UUID
@@ -235,8 +236,6 @@ def _summaries(tenant: TenantRef) -> int:
 
 
 def _wait(condition: Callable[[], bool], seconds: float = 30) -> None:
-    import threading
-
     pause = threading.Event()
     for _ in range(int(seconds / 0.05)):
         if condition():
