@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from tests.fixtures.database import World
 from tests.fixtures.people import People
@@ -228,7 +228,7 @@ def test_a_file_that_cannot_be_read_says_why_and_goes_away(chat: ChatPage) -> No
     page = chat.page
     expect(page.get_by_role("button", name="Attach files")).to_be_visible()
     page.locator("#file-input").set_input_files(
-        [{"name": "<b>.bin", "mimeType": "text/plain", "buffer": bytes(range(256)) * 8}]
+        FilePayload(name="<b>.bin", mimeType="text/plain", buffer=bytes(range(256)) * 8)
     )
     chip = page.locator(".chip")
     expect(chip).to_contain_class("is-refused")
