@@ -50,7 +50,10 @@ export class SlashMenu {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step) this.#at = (this.#at + step + this.#shown.length) % this.#shown.length;
     else if (event.key === "Escape") this.#close();
-    else if (event.key === "Tab" || event.key === "Enter") this.#take(this.#at);
+    else if (event.key === "Enter" && this.box.value === `/${this.#shown[this.#at].name}`) {
+      this.#close(); // written out: there is nothing to complete, it is sent
+      return false;
+    } else if (event.key === "Tab" || event.key === "Enter") this.#take(this.#at);
     else return false;
     event.preventDefault();
     event.stopPropagation();
