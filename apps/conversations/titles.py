@@ -26,6 +26,8 @@ _INSTRUCTION = (
     "Write a title for this conversation: at most six words, in its language, without quotation "
     "marks. Answer with the title alone."
 )
+# What a small model says back instead of a title: its instruction, or the names of the speakers.
+_ECHOED = f"{_INSTRUCTION} Karen assistant person"
 
 
 def write_title(*, turn_id: UUID) -> bool:
@@ -67,7 +69,9 @@ def write_title(*, turn_id: UUID) -> bool:
         metrics.follow_ups_total.labels("title", "failed").inc()
         logger.warning("title.not_written", model=model.id, reason=error.code)
         return False
-    return _take(turn.conversation_id, title_of(written), title_from(turn.user_message.text))
+    return _take(
+        turn.conversation_id, title_of(written, asked=_ECHOED), title_from(turn.user_message.text)
+    )
 
 
 @transaction.atomic(durable=True)

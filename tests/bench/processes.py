@@ -83,6 +83,8 @@ def karen_environment(
         "EMAIL_URL": "",
         "SPARE_WORKSPACES": str(spare_workspaces),
         "SIGN_UPS_PER_HOUR": "1000",  # everybody here comes from one address
+        "CHAT_MESSAGES_PER_MINUTE": "100000",  # one person does what many would
+        "CHAT_TURNS_PER_USER": "1000",
         "OPENAI_API_KEY": "",
         "OPENAI_BASE_URL": upstream,
         "OPENAI_MODELS": MODEL if upstream else "",

@@ -124,6 +124,9 @@ async def _receive(socket: Socket, found: Delivery) -> None:
     found.damaged += numbers != [str(number) for number in range(1, _WORDS + 1)]
 
 
+_BEGIN_S = 15.0
+
+
 async def slow_reader_mb(site: Site, person: Person) -> float:
     """Return by how much the server grows for a client that never reads a stream of 50 MB."""
     host = f"{person.slug}.localhost:{site.port}"
@@ -144,8 +147,12 @@ async def slow_reader_mb(site: Site, person: Person) -> float:
     key = f"{tenant}:turn:{turn_id.replace('-', '')}:events"
     payload = json.dumps({"kind": "delta", "attempt": 1, "text": "x" * _DEAF_EVENT_BYTES})
     with redis.Redis.from_url(f"{os.environ['REDIS_URL']}/1") as client:
-        if not client.exists(key):
-            raise BenchError(f"the log of the turn is not {key}")
+        try:
+            async with asyncio.timeout(_BEGIN_S):
+                while not client.exists(key):
+                    await asyncio.sleep(0.05)
+        except TimeoutError as error:
+            raise BenchError(f"the turn did not begin: no log {key}") from error
         for _ in range(_DEAF_EVENTS):
             client.xadd(key, {"e": payload}, maxlen=20_000)
             most = max(most, resident_kb(site.pid))

@@ -22,6 +22,7 @@ _RAMBLING = 12  # so many words are a sentence, and its first six would be no ti
 _LABEL = re.compile(r"^(?:title|titel|titre|título)\s*[:–-]\s*", re.IGNORECASE)
 _MARKS = "\"'`*_# \t" + "«»“”„\u2018’"
 _REFUSAL = re.compile(r"^(?:i'?m sorry|i cannot|i can'?t|sorry|as an ai)\b", re.IGNORECASE)
+_WORD = re.compile(r"\w+")
 _DANGLING = frozenset(
     """
     a an the of for and or to in on at with by from is are
@@ -30,11 +31,12 @@ _DANGLING = frozenset(
 )
 
 
-def title_of(written: str) -> str:
+def title_of(written: str, *, asked: str = "") -> str:
     """Return the title in what a model wrote, or an empty text when there is none to use.
 
     One line of at most six words and `TITLE_MAX` characters, without quotation marks, labels,
-    markup, control characters or a full stop at its end.
+    markup, control characters or a full stop at its end. A small model may repeat what it was
+    `asked` instead of answering: a title of such words alone is none.
     """
     printable = "".join(
         " " if unicodedata.category(character).startswith("C") and character != "\n" else character
@@ -51,4 +53,9 @@ def title_of(written: str) -> str:
             words.pop()
     title = " ".join(words).rstrip(" .,;:…").strip(_MARKS)
     usable = len(title) <= TITLE_MAX and any(character.isalnum() for character in title)
-    return title if usable else ""
+    return title if usable and not _repeats(title, asked) else ""
+
+
+def _repeats(title: str, asked: str) -> bool:
+    said = set(_WORD.findall(title.casefold()))
+    return bool(said) and said <= set(_WORD.findall(asked.casefold()))

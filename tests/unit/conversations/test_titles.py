@@ -36,3 +36,17 @@ def test_whatever_is_written_a_title_is_one_short_printable_line(written: str) -
     assert len(title.split()) <= 6
     assert title == title.strip()
     assert all(character.isprintable() for character in title)
+
+
+@pytest.mark.parametrize(
+    "written, title",
+    [
+        ("At most six words, in its", ""),
+        ("Karen", ""),
+        ("Six lighthouses", "Six lighthouses"),
+    ],
+)
+def test_a_model_that_repeats_what_it_was_asked_gives_no_title(written: str, title: str) -> None:
+    asked = "Write a title: at most six words, in its language. Karen"
+
+    assert title_of(written, asked=asked) == title
