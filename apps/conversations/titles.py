@@ -69,9 +69,8 @@ def write_title(*, turn_id: UUID) -> bool:
         metrics.follow_ups_total.labels("title", "failed").inc()
         logger.warning("title.not_written", model=model.id, reason=error.code)
         return False
-    return _take(
-        turn.conversation_id, title_of(written, asked=_ECHOED), title_from(turn.user_message.text)
-    )
+    title = title_of(written, asked=_ECHOED)
+    return _take(turn.conversation_id, title, title_from(turn.user_message.text))
 
 
 @transaction.atomic(durable=True)

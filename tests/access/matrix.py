@@ -297,6 +297,7 @@ _WORKSPACE = (
     _api("keys", method="POST", body={"name": "matrix"}, success=(201,)),
     _api("keys/<uuid:key_id>", path="/api/v1/keys/{key}", method="DELETE", success=(204,)),
     _api("me"),
+    _api("tools"),
     _api("models"),
     _api("search", path="/api/v1/search?q=hello"),
     _api("conversations"),

@@ -15,6 +15,7 @@ FUNCTION_LINES_P95 = 45
 
 # "path" → reason
 EXEMPT_FILES: dict[str, str] = {
+    "static/web/js/chat.js": "wires every part of the page together and does nothing itself",
     "karen_site/env.py": "one declaration per variable, in one place (style C34)",
 }
 # "path:function" → reason

@@ -168,3 +168,11 @@ class CommandSerializer(serializers.Serializer[object]):
     help = serializers.CharField()
     permission = serializers.CharField(allow_blank=True)
     allowed = serializers.BooleanField()
+
+
+class ToolSerializer(serializers.Serializer[object]):
+    """A tool that the assistant may use."""
+
+    name = serializers.CharField()
+    title = serializers.CharField()
+    description = serializers.CharField()

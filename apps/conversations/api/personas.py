@@ -1,4 +1,4 @@
-"""REST: personas, and the commands of the slash menu."""
+"""REST: personas, the commands of the slash menu, and the tools that may be allowed."""
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
@@ -11,12 +11,14 @@ from apps.conversations.api.features import (
     CommandSerializer,
     PersonaFieldsSerializer,
     PersonaSerializer,
+    ToolSerializer,
 )
 from apps.conversations.commands.registry import list_commands
 from apps.conversations.contracts import PersonaFields
 from apps.conversations.rendering import as_json
 from apps.conversations.services import personas
 from apps.core.schema import page_of
+from apps.plugins import selectors as plugins
 
 
 class PersonasView(ChatView):
@@ -63,3 +65,16 @@ class CommandsView(ChatView):
         """List all commands, with whether the actor may give them."""
         views = list_commands(self.actor)
         return Response({"results": [as_json(view) for view in views], "next": None})
+
+
+class ToolsView(ChatView):
+    """The tools that the assistant may be allowed to use."""
+
+    @extend_schema(operation_id="tools_list", responses=page_of(ToolSerializer))
+    def get(self, request: Request) -> Response:
+        """List what the actor may let the assistant use, by name."""
+        tools = [
+            {"name": tool.name, "title": tool.title, "description": tool.description}
+            for tool in plugins.list_tools(actor=self.actor)
+        ]
+        return Response({"results": tools, "next": None})

@@ -104,5 +104,6 @@ urlpatterns = [
     path("search", search.SearchView.as_view(), name="search"),
     path("turns/<uuid:turn_id>/trace", trace.TurnTraceView.as_view(), name="turn-trace"),
     path("turns/<uuid:turn_id>/events", streaming.turn_events, name="turn-events"),
+    path("tools", personas.ToolsView.as_view(), name="tools"),
     path("models", views.ModelsView.as_view(), name="models"),
 ]
