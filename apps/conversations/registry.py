@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+from apps.conversations.domain.personas import BUILTIN_PERSONAS
 from apps.core.scope import Actor
 
 
@@ -105,3 +106,8 @@ def register_fork_copier(copier: ForkCopier) -> None:
 def fork_copiers() -> tuple[ForkCopier, ...]:
     """Return everybody who copies along when a conversation is forked."""
     return tuple(_copiers)
+
+
+def list_builtin_slugs() -> tuple[str, ...]:
+    """Return the personas that every workspace has."""
+    return tuple(BUILTIN_PERSONAS)

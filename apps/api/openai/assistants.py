@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from apps.api.errors import ParameterInvalid, ParameterUnsupported
 from apps.api.openai.caller import Caller
-from apps.conversations import hub
+from apps.conversations import hub, registry as personas
 from apps.conversations.contracts import (
     CancelledEvent,
     ConversationOptions,
@@ -26,7 +26,7 @@ from apps.conversations.contracts import (
     TurnEvent,
     UsageEvent,
 )
-from apps.conversations.errors import AnswerFailed
+from apps.conversations.errors import AnswerFailed, PersonaNotFound
 from apps.conversations.following import Follower, follow_turn
 from apps.core.concurrency import tenant_db
 from apps.core.ids import new_id
@@ -56,17 +56,18 @@ def is_assistant(model_id: str) -> bool:
 
 
 def list_assistants(_caller: Caller) -> tuple[str, ...]:
-    """Return the ids of the assistants that the caller may ask."""
-    return (ASSISTANT,)
+    """Return the ids of the assistants that come along; people's own personas are asked by name."""
+    more = (slug for slug in personas.list_builtin_slugs() if slug != ASSISTANT)
+    return (ASSISTANT, *(f"{ASSISTANT}/{slug}" for slug in more))
 
 
 def described(model_id: str) -> ModelInfo:
     """Return what the checks of a request need to know of an assistant.
 
     Raises:
-        ModelNotFound: There is no such assistant.
+        ModelNotFound: The id names no persona.
     """
-    if model_id != ASSISTANT:
+    if model_id != ASSISTANT and not _persona_of(model_id):
         raise ModelNotFound(model=model_id)
     return ModelInfo(
         id=model_id,
@@ -88,11 +89,15 @@ async def stream_assistant(caller: Caller, request: ModelRequest) -> _Batches:
         ParameterInvalid: The messages do not end with a person's.
         ProviderInterrupted: The answer was stopped, or began again after a part was sent.
         AnswerFailed: The turn failed.
+        ModelNotFound: The caller has no such persona.
     """
     transcript = _transcript(request)
-    accepted = await tenant_db(
-        hub.ask_with_transcript, actor=caller.actor, edge="openai", transcript=transcript
-    )
+    try:
+        accepted = await tenant_db(
+            hub.ask_with_transcript, actor=caller.actor, edge="openai", transcript=transcript
+        )
+    except PersonaNotFound as error:
+        raise ModelNotFound(model=request.model) from error
     telling = _Telling()
     follower = Follower(tenant=caller.tenant, actor=caller.actor)
     try:
@@ -118,6 +123,8 @@ def _transcript(request: ModelRequest) -> Transcript:
         raise ParameterInvalid(param="messages", text="The last message must be the user's.")
     system = "\n\n".join(m.text for m in request.messages if m.role is Role.SYSTEM)
     options: dict[str, object] = {"temperature": request.temperature}
+    if persona := _persona_of(request.model):
+        options["persona"] = persona
     if system:
         options["system_instruction"] = system[:8000]
     return Transcript(
@@ -126,6 +133,10 @@ def _transcript(request: ModelRequest) -> Transcript:
         client_message_id=new_id().hex,
         options=ConversationOptions.model_validate(options),
     )
+
+
+def _persona_of(model_id: str) -> str:
+    return model_id.partition("/")[2]
 
 
 def _said(message: ChatMessage) -> SaidBefore:

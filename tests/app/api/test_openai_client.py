@@ -129,6 +129,16 @@ async def test_an_assistant_says_what_it_does_not_take(client: Any) -> None:
         await client.chat.completions.create(model="karen/nobody", messages=HELLO)
 
 
+async def test_a_persona_is_a_model_of_its_own(client: Any, worker: World) -> None:
+    assert "karen/editor" in [model.id async for model in client.models.list()]
+
+    await client.chat.completions.create(model="karen/editor", messages=HELLO)
+
+    with scope.tenant_scope(worker.acme):
+        stored = await tenant_db(Conversation.objects.get)
+    assert stored.persona == "editor"
+
+
 async def test_an_assistants_failed_turn_is_an_error_with_its_cause(client: Any) -> None:
     with pytest.raises(openai.APIStatusError) as caught:
         await client.chat.completions.create(
