@@ -100,13 +100,13 @@ def _check_allowed(actor: Actor, conversation: Conversation, given: dict[str, ob
     """Refuse what the actor may not change; what stays as it is needs no permission."""
     if conversation.owner_id != actor.id and not _OF_OWNER.isdisjoint(given):
         raise OwnerOnly
-    # A call of the OpenAI-compatible API brings its own instruction and temperature, as a call of a
-    # plain model does: the conversation that carries it is nobody's to configure.
+    # A call of the OpenAI-compatible API brings its own instruction and temperature and names its
+    # persona as a model: the conversation that carries it is nobody's to configure.
     carried = conversation.origin == "api" and conversation._state.adding
     for name, (permission, what) in _NEEDS.items():
         if name not in given or given[name] == getattr(conversation, name):
             continue
-        if carried and permission == CHAT_CONFIG_EDIT:
+        if carried and permission in {CHAT_CONFIG_EDIT, CHAT_PERSONA_CHANGE}:
             continue
         if name == "persona" and {given[name], conversation.persona} == {"", DEFAULT_PERSONA}:
             continue
