@@ -13,7 +13,7 @@ from django.db import DatabaseError
 
 from apps.accounts import selectors as accounts
 from apps.conversations.answering import Answer
-from apps.conversations.chat_tools import SEARCH_MEMORY
+from apps.conversations.chat_tools import SEARCH_CONVERSATIONS, SEARCH_MEMORY
 from apps.conversations.contracts import ClaimedTurn, LedgerEntry, ToolPart
 from apps.conversations.domain.steps import StepKind, call_key
 from apps.conversations.services import steps
@@ -92,11 +92,22 @@ def offered_tools(claimed: ClaimedTurn, model: ModelInfo) -> tuple[ToolSpec, ...
 
 
 def _allowed(claimed: ClaimedTurn) -> frozenset[str] | None:
-    wanted = claimed.settings.tools
-    if claimed.settings.memory_enabled:
+    wanted, hidden = claimed.settings.tools, _hidden(claimed)
+    if not hidden:
         return None if wanted is None else frozenset(wanted)
     names = (tool.name for tool in registered_tools()) if wanted is None else wanted
-    return frozenset(names) - {SEARCH_MEMORY}
+    return frozenset(names) - hidden
+
+
+def _hidden(claimed: ClaimedTurn) -> frozenset[str]:
+    """Return the tools that would tell what this conversation is not to hear.
+
+    What somebody said elsewhere is not put before others; and what others write here could make
+    the model look for it in the name of whoever asks next.
+    """
+    if claimed.shared:
+        return frozenset({SEARCH_MEMORY, SEARCH_CONVERSATIONS})
+    return frozenset() if claimed.settings.memory_enabled else frozenset({SEARCH_MEMORY})
 
 
 class Acting:

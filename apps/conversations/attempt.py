@@ -210,8 +210,8 @@ class Attempt:
 
     def _related(self) -> list[str]:
         claimed = self._claimed
-        if claimed.requester_id is None or claimed.temporary:
-            return []
+        if claimed.requester_id is None or claimed.temporary or claimed.shared:
+            return []  # nobody's past is put before other people
         try:
             actor = accounts.actor_for(claimed.requester_id, claimed.tenant)
         except DatabaseError:
@@ -220,7 +220,12 @@ class Attempt:
         question = next((m.text for m in reversed(claimed.history) if m.role is Role.USER), "")
         if actor is None:
             return []
-        return related_lines(actor=actor, text=question, leave_out=claimed.conversation_id)
+        return related_lines(
+            actor=actor,
+            text=question,
+            leave_out=claimed.conversation_id,
+            memories=claimed.settings.memory_enabled,
+        )
 
     # -- reason and act
 

@@ -191,7 +191,9 @@ def register_search_tools(*, find: FindMessages, recall: Recall | None = None) -
         register_tool(_memory_search(recall))
 
 
-def related_lines(*, actor: Actor, text: str, leave_out: UUID, limit: int = 3) -> list[str]:
+def related_lines(
+    *, actor: Actor, text: str, leave_out: UUID, memories: bool = True, limit: int = 3
+) -> list[str]:
     """Return what may help with `text` while no model can be reached: memories, then messages.
 
     Each of the two may be missing or away: then the other one is all there is.
@@ -200,13 +202,14 @@ def related_lines(*, actor: Actor, text: str, leave_out: UUID, limit: int = 3) -
         actor: Who asks; nothing that is not theirs is found.
         text: The question.
         leave_out: The present conversation.
+        memories: Whether this conversation may draw on what is remembered.
         limit: Most lines of each kind.
     """
     # Long words say most about a question; each alone, because all of them are rarely together.
     words = sorted(set(_WORD.findall(text)), key=lambda word: (-len(word), word))[:3]
     lines: list[str] = []
     for source in _sources:
-        if source.recall is not None and actor.may(RECALL):
+        if memories and source.recall is not None and actor.may(RECALL):
             lines += _remembered(source.recall, actor, text[:200], limit)
         for word in words if actor.may(SEARCH) else ():
             found = _found(source.find, actor, word, leave_out)

@@ -212,7 +212,7 @@ def attach(
     for attachment_id in fresh:
         announce(attachment_id)
     return [
-        part_of(_copy(row, message) if row.message_id not in {None, message.pk} else row)
+        part_of(_copy(row, message, owner) if row.message_id not in {None, message.pk} else row)
         for row in rows
     ]
 
@@ -249,26 +249,29 @@ def _sendable(
     return rows
 
 
-def copy_attachments(*, from_message_id: UUID, to_message: Message) -> list[dict[str, object]]:
-    """Give another message the same files, inside the caller's transaction: branches, forks.
+def copy_attachments(
+    *, from_message_id: UUID, to_message: Message, owner_id: UUID
+) -> list[dict[str, object]]:
+    """Give another message the same files, inside the caller's transaction: forks.
 
     The bytes are shared; each row keeps them alive for itself.
 
     Args:
         from_message_id: A message that the caller has let the actor through to.
-        to_message: The stored message that gets them; its author owns the copies.
+        to_message: The stored message that gets them.
+        owner_id: Whose the copies are: who may delete them, and whose quota they count against.
 
     Returns:
         The parts of the new message, in the order of the old one's uploads.
     """
     originals = Attachment.objects.select_for_update().filter(message_id=from_message_id)
-    return [part_of(_copy(row, to_message)) for row in originals.order_by("id")]
+    return [part_of(_copy(row, to_message, owner_id)) for row in originals.order_by("id")]
 
 
-def _copy(row: Attachment, message: Message) -> Attachment:
+def _copy(row: Attachment, message: Message, owner_id: UUID) -> Attachment:
     """Store a second row for the same bytes; `row` is locked, so they stay until the commit."""
     copied = Attachment(
-        owner_id=message.author_id or message.conversation.owner_id,
+        owner_id=owner_id,
         conversation_id=message.conversation_id,
         message=message,
         **{name: getattr(row, name) for name in _COPIED},

@@ -58,6 +58,7 @@ class ClaimedTurn:
         history: The branch, oldest first; it ends with the message to be answered.
         prefix: What an interrupted answer said already; the turn continues it.
         requester_id: Who asked.
+        shared: Others than the owner read the answer.
         level: Degradation that an earlier attempt decided on, 1 to 4.
     """
 
@@ -74,6 +75,7 @@ class ClaimedTurn:
     prefix: str = ""
     requester_id: UUID | None = None
     temporary: bool = False
+    shared: bool = False
     level: int = 1
 
 

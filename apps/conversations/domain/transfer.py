@@ -27,6 +27,9 @@ FORMAT = "karen.conversation"
 FORMAT_VERSION = 1
 CONVERSATIONS_MAX = 5_000
 _NAME_MAX = 100
+# Tuples, not sets: what a file holds may be a list, which no set can be asked for.
+_ROLES = ("user", "assistant")
+_MODES = tuple(mode.value for mode in Mode)
 
 
 def read_conversations(content: bytes) -> list[ImportedConversation]:
@@ -112,7 +115,7 @@ def _read_ours(item: Mapping[str, Json], place: str) -> ImportedConversation:
     return ImportedConversation(
         place=place,
         title=title_of(about.get("title")),
-        mode=mode if mode in set(Mode) else Mode.DEFAULT.value,
+        mode=mode if mode in _MODES else Mode.DEFAULT.value,
         system_instruction=text_of_value(about.get("system_instruction"))[:8000],
         tags=tuple(sorted({text_of_value(t)[:40].strip() for t in tags} - {""}))[:20]
         if isinstance(tags, list)
@@ -133,7 +136,7 @@ def _our_node(one: Json, place: str, index: int) -> Node:
     if parent is not None and not isinstance(parent, str):
         raise BadTransfer(at(place, "parent_id"), "it must be a text or null")
     role = one.get("role")
-    if role not in {"user", "assistant"}:
+    if role not in _ROLES:
         raise BadTransfer(at(place, "role"), 'it must be "user" or "assistant"')
     text, reasoning = _our_text(one, place)
     said = one.get("kind", "chat") == "chat" and (text or reasoning)
@@ -179,7 +182,7 @@ def _our_text(one: Mapping[str, Json], place: str) -> tuple[str, str]:
 def _read_chatgpt(item: Mapping[str, Json], place: str) -> ImportedConversation:
     mapping = item["mapping"]
     nodes = [
-        _their_node(str(key), node, at(place, f"mapping.{key}"), index)
+        _their_node(str(key), node, at(place, f"mapping.{text_of_value(key)[:_NAME_MAX]}"), index)
         for index, (key, node) in enumerate(mapping.items())
     ]
     messages, indexes = ordered(nodes, place, child_of="parent")
@@ -221,8 +224,8 @@ def _their_message(message: Mapping[str, Json], place: str) -> ImportedMessage |
     about = message.get("metadata")
     about = about if isinstance(about, dict) else {}
     hidden = about.get("is_visually_hidden_from_conversation") is True
-    to_a_tool = message.get("recipient") not in {None, "all"}
-    if role not in {"user", "assistant"} or hidden or to_a_tool:
+    to_a_tool = message.get("recipient") not in (None, "all")
+    if role not in _ROLES or hidden or to_a_tool:
         return None
     content = message.get("content")
     if not isinstance(content, dict):
@@ -244,7 +247,7 @@ def _their_text(content: Mapping[str, Json], place: str) -> str:
         language = text_of_value(content.get("language"))
         name = language if language.isalnum() and language != "unknown" else ""
         return f"```{name}\n{text_of_value(content.get('text'))}\n```"
-    if kind not in {"text", "multimodal_text"}:
+    if kind not in ("text", "multimodal_text"):
         return ""  # thoughts, tool output, the person's settings: not part of what was said
     parts = content.get("parts")
     if not isinstance(parts, list):

@@ -153,6 +153,9 @@ def _copy_files(branch: list[Message], rows: dict[UUID, Message], ids: dict[UUID
         row = rows.get(ids.get(message.pk, message.pk))
         if row is None or not any(part.get("type") == "attachment" for part in row.parts):
             continue
-        files = attachments.copy_attachments(from_message_id=message.pk, to_message=row)
+        # Not the author's, who has no part in this conversation.
+        files = attachments.copy_attachments(
+            from_message_id=message.pk, to_message=row, owner_id=row.conversation.owner_id
+        )
         row.parts = [part for part in row.parts if part.get("type") != "attachment"] + files
         row.save(update_fields=["parts"])

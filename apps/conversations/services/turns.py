@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 
 from apps.audit import services as audit
 from apps.conversations.contracts import (
@@ -29,7 +29,7 @@ from apps.conversations.domain.states import (
     answer_status,
 )
 from apps.conversations.errors import AttemptsExhausted
-from apps.conversations.models.conversations import Conversation
+from apps.conversations.models.conversations import Conversation, Participant
 from apps.conversations.models.messages import Message
 from apps.conversations.models.turns import Turn
 from apps.conversations.selectors import (
@@ -137,7 +137,12 @@ def claim_turn(*, turn_id: UUID, owner: str, lease_ttl_s: float) -> ClaimedTurn 
     ).update(state=TurnState.RUNNING, attempt=F("attempt") + 1, owner=owner, started_at=now())
     if not claimed:
         return None
-    turn = Turn.objects.select_related("conversation", "continues").get(pk=turn_id)
+    others = Participant.objects.filter(conversation=OuterRef("conversation"))
+    turn = (
+        Turn.objects.select_related("conversation", "continues")
+        .annotate(shared=Exists(others))
+        .get(pk=turn_id)
+    )
     jobs.hold_lease(kind=LEASE_KIND, key=turn_id, owner=owner, ttl_s=lease_ttl_s)
     return ClaimedTurn(
         turn_id=turn_id,
@@ -153,6 +158,7 @@ def claim_turn(*, turn_id: UUID, owner: str, lease_ttl_s: float) -> ClaimedTurn 
         prefix=turn.continues.text if turn.continues is not None else "",
         requester_id=turn.requester_id,
         temporary=turn.conversation.temporary,
+        shared=turn.shared,
         level=turn.level,
     )
 

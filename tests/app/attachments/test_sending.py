@@ -98,7 +98,9 @@ def test_an_edited_message_keeps_its_files_as_copies_of_the_same_bytes(
             role="user",
             author_id=people.ann,
         )
-        forked = services.copy_attachments(from_message_id=edited.pk, to_message=fork)
+        forked = services.copy_attachments(
+            from_message_id=edited.pk, to_message=fork, owner_id=people.ann
+        )
 
     copies = {str(part["attachment_id"]) for part in (*parts, *forked)}
     assert len(copies | {original["id"]}) == 3

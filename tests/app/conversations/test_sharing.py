@@ -8,6 +8,7 @@ from django.test import Client
 
 from apps.accounts import services as accounts
 from apps.conversations import registry
+from apps.conversations.attachments.selectors import stored_bytes
 from apps.conversations.models.conversations import Conversation
 from apps.conversations.models.messages import Message
 from apps.conversations.models.sharing import Share
@@ -202,6 +203,27 @@ def test_a_fork_takes_its_files_along_and_keeps_them(owner: Person) -> None:
     (part,) = [part for part in copied["parts"] if part["type"] == "attachment"]
     assert part["attachment_id"] != str(file_id)
     owner.ask("GET", f"attachments/{part['attachment_id']}")
+
+
+def test_the_files_of_a_fork_are_its_owners_and_not_their_first_senders(
+    owner: Person, member: Person
+) -> None:
+    acme = owner.world.acme
+    file_id = ready_attachment(owner_id=owner.id, tenant=acme)
+    receipt = owner.say("see the file", attachments=[str(file_id)])
+    here = f"conversations/{receipt['conversation_id']}"
+    owner.ask("PUT", f"{here}/participants/{member.id}")
+
+    fork = member.ask("POST", f"{here}/fork", {"message_id": receipt["message_id"]}, status=201)
+
+    (copied,) = member.messages(fork["id"]).values()
+    (part,) = [part for part in copied["parts"] if part["type"] == "attachment"]
+    owner.refused("GET", f"attachments/{part['attachment_id']}", status=404)
+    mine = owner.ask("GET", "attachments")["results"]
+    assert [row["id"] for row in mine] == [str(file_id)]
+    with scope.tenant_scope(acme):
+        assert stored_bytes(owner.id) == stored_bytes(member.id) == len(b"words")
+    member.ask("DELETE", f"attachments/{part['attachment_id']}", status=204)
 
 
 def test_a_fork_takes_along_what_hangs_on_messages(owner: Person) -> None:

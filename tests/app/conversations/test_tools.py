@@ -15,7 +15,7 @@ from apps.conversations import hub, orchestrator, services
 from apps.conversations.chat_tools import find_by_search
 from apps.conversations.contracts import ConversationOptions, NewMessage, message_parts
 from apps.conversations.domain.steps import StepKind, call_key
-from apps.conversations.models.conversations import Conversation
+from apps.conversations.models.conversations import Conversation, Participant
 from apps.conversations.models.messages import Message
 from apps.conversations.models.steps import TurnStep
 from apps.conversations.models.turns import Turn
@@ -371,6 +371,28 @@ def test_other_conversations_are_found_and_other_peoples_are_not(
     nothing = run('!tool search_conversations {"query": "own"}')
     assert "of my own" not in nothing.calls[0]["result"]
     assert find_by_search(bea, "shelf", 5) == []
+
+
+@pytest.mark.parametrize("tool", ["search_conversations", "search_memory"])
+def test_nobodys_past_is_looked_up_where_others_read_it(
+    run: Run, people: People, tool: str
+) -> None:
+    run("The zebra password is on the blue shelf")
+    for conversation in Conversation.objects.all():
+        index_conversation(conversation_id=conversation.pk)
+    waiting = run(f'!tool {tool} {{"query": "zebra shelf"}}', run=False)
+    Participant.objects.create(
+        conversation=waiting.turn.conversation, user_id=people.bea, added_by=people.ann
+    )
+
+    orchestrator.run_turn(turn_id=waiting.turn.pk)
+
+    seen = look(waiting.turn.pk)
+    assert seen.calls[0]["status"] == "refused"
+    assert "shelf" not in str(seen.calls[0]["result"]) + seen.message.text
+    route = next(step for step in seen.steps if step.kind == "route")
+    assert tool not in route.detail["tools"]
+    assert "calculator" in route.detail["tools"]
 
 
 def test_a_stopped_turn_stops_its_tools(

@@ -203,6 +203,47 @@ def test_one_broken_conversation_is_reported_and_the_others_come_in(owner: Perso
     assert answer["items"][1]["problem"]
 
 
+_SAID = {"id": "a", "role": "user", "text": "hello"}
+_OURS = {"format": "karen.conversation", "version": 1}
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {**_OURS, "messages": [{**_SAID, "role": []}]},
+        {**_OURS, "conversation": {"mode": {}}, "messages": [{**_SAID, "role": {}}]},
+        {"mapping": {"a\x00b": 5}},
+        {"mapping": {"a\ud800b": 5}},
+        {"mapping": {"x" * 5000: 5}},
+        {"mapping": {"a": {"message": {"author": {"role": []}, "content": {}}}}},
+        {"mapping": {"a": {"message": {"author": {"role": "user"}, "recipient": []}}}},
+        {
+            "mapping": {
+                "a": {"message": {"author": {"role": "user"}, "content": {"content_type": {}}}}
+            }
+        },
+    ],
+)
+def test_values_of_a_wrong_kind_cost_their_own_conversation_only(
+    owner: Person, broken: dict[str, Any]
+) -> None:
+    alone = owner.refused("POST", "conversations/import", broken, status=400)
+    beside = owner.ask("POST", "conversations/import", [chatgpt("Good", "hello"), broken])
+
+    assert alone["type"] == "import_invalid"
+    assert (beside["imported"], beside["failed"]) == (1, 1)
+    assert len(beside["items"][1]["place"]) < 400
+
+
+def test_an_unknown_mode_of_any_kind_is_the_usual_one(owner: Person) -> None:
+    document = {**_OURS, "conversation": {"title": "t", "mode": ["code"]}, "messages": [_SAID]}
+
+    taken_in = owner.ask("POST", "conversations/import", document)
+
+    here = owner.ask("GET", f"conversations/{taken_in['items'][0]['conversation_id']}")
+    assert here["mode"] == "default"
+
+
 def test_a_file_that_is_too_large_or_missing_is_refused(owner: Person, settings: Any) -> None:
     settings.CHAT_IMPORT_MAX_BYTES = 1000
 
