@@ -19,6 +19,8 @@ from tools.stack.parentage import end_with_make, start_child
 from tools.stack.runtime import read_environment, var_folder
 from tools.stack.services import embedded_services
 
+_PROCESSES_MAX = 4  # each has three of the sixteen databases of Redis
+
 _DEVELOPERS_OWN = (
     "DATABASE_URL",
     "REDIS_URL",
@@ -40,9 +42,12 @@ def main() -> int:
     if options.browser:
         ensure_chromium()
     with own_stack(durable=options.durable) as environment:
-        if options.module == "pytest":
-            arguments += shlex.split(environment.get("ARGS", ""))
-        return run_module(options.module, arguments, environment)
+        if options.module != "pytest":
+            return run_module(options.module, arguments, environment)
+        arguments += shlex.split(environment.get("ARGS", ""))
+        passes = [arguments] if arguments else list(whole_suite())
+        statuses = [run_module("pytest", chosen, environment) for chosen in passes]
+        return max(statuses)
 
 
 @contextmanager
@@ -78,6 +83,22 @@ def short_lived_folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def whole_suite() -> Iterator[list[str]]:
+    """Yield the passes of the whole suite: first what shares the cores, then what needs them.
+
+    The tests that start whole stacks, drive a browser or kill processes come alone: beside others
+    they would measure those.
+    """
+    together = sorted(
+        str(folder.relative_to(ROOT))
+        for folder in (ROOT / "tests").iterdir()
+        if folder.name in {"unit", "meta", "access", "app", "web_js"}
+    )
+    processes = min(os.cpu_count() or 1, _PROCESSES_MAX)
+    yield ["-q", "-n", str(processes), "--dist", "loadfile", *together]
+    yield ["tests/system", "tests/chaos"]
 
 
 def run_module(module: str, arguments: Sequence[str], environment: dict[str, str]) -> int:
