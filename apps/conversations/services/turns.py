@@ -67,7 +67,7 @@ def queue_turn(
     user_message: Message,
     answer: Message,
     model: ModelInfo,
-    requester_id: UUID | None,
+    requester: Actor,
     kind: TurnKind = TurnKind.ANSWER,
     client_key: str = "",
     continues: Message | None = None,
@@ -75,8 +75,12 @@ def queue_turn(
 ) -> Turn:
     """Create a turn and enqueue it, inside the caller's transaction with the conversation locked.
 
-    A turn that waits for another one is enqueued when that one ends.
+    A turn that waits for another one is enqueued when that one ends. What the requester may do
+    now bounds what is done in their name: an API key may be given less than its owner has.
     """
+    held = turn_settings(conversation).model_copy(
+        update={"permissions": tuple(sorted(requester.permissions))}
+    )
     turn = Turn.objects.create(
         conversation=conversation,
         user_message=user_message,
@@ -84,12 +88,12 @@ def queue_turn(
         model=model.id,
         queue="gpu.inference" if model.in_process else "chat",
         correlation_id=scope.correlation_id(),
-        requester_id=requester_id,
+        requester_id=requester.id,
         kind=kind,
         client_key=client_key,
         continues=continues,
         blocked_by=blocked_by,
-        settings=turn_settings(conversation).model_dump(mode="json"),
+        settings=held.model_dump(mode="json"),
     )
     if blocked_by is None:
         _enqueue(turn)
