@@ -375,7 +375,7 @@ def test_other_conversations_are_found_and_other_peoples_are_not(
 
 
 @pytest.mark.parametrize(
-    ("scopes", "status"),
+    "scopes, status",
     [(["chat.user"], "refused"), (["chat.user", "chat.tools.search"], "completed")],
 )
 def test_a_turn_asked_with_a_key_may_do_no_more_than_the_key(
