@@ -21,6 +21,7 @@ from apps.conversations.domain.commands import ParsedCommand
 from apps.conversations.errors import FolderNotFound
 from apps.conversations.models.conversations import Conversation, Folder
 from apps.conversations.models.messages import Message
+from apps.conversations.models.turns import Turn
 from apps.conversations.permissions import CHAT
 from apps.conversations.services import (
     configure_conversation,
@@ -105,6 +106,38 @@ def test_an_answer_that_ends_while_its_conversation_is_deleted_is_in_nobodys_way
 
     assert ended
     owner.refused("GET", f"conversations/{here}", status=404)
+
+
+def test_a_waiting_turn_is_cancelled_while_the_one_before_it_ends(
+    owner: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = owner.say("hello")
+    second = owner.say("and then?", first["conversation_id"])
+    ending = threading.Event()
+    release = turns._release_next
+
+    def released(turn: Turn) -> list[Turn]:
+        if str(turn.pk) == first["turn_id"]:
+            ending.set()
+            _until_somebody_waits()
+        return release(turn)
+
+    def end() -> bool:
+        claimed = turns.claim_turn(turn_id=UUID(first["turn_id"]), owner="w", lease_ttl_s=10)
+        assert claimed is not None
+        monkeypatch.setattr(turns, "_release_next", released)
+        outcome = TurnOutcome(state=TurnState.COMPLETED, text="hi")
+        return turns.finish_turn(claimed=claimed, outcome=outcome)
+
+    def cancel() -> TurnState:
+        ending.wait(10)
+        turn_id = UUID(second["turn_id"])
+        return turns.cancel_turn(actor=owner.actor, turn_id=turn_id, permission=CHAT).state
+
+    ended, state = at_once(owner, end, cancel)
+
+    assert ended
+    assert state is TurnState.CANCELLED
 
 
 def test_the_same_command_sent_at_once_is_done_once(owner: Person) -> None:
