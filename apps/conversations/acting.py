@@ -75,7 +75,15 @@ def requester_of(claimed: ClaimedTurn) -> Actor | None:
     """Return who asked, with what they may do; known for a minute. Blocking."""
     if claimed.requester_id is None:
         return None
-    return _actors.get(claimed.requester_id, claimed.tenant)
+    return bounded(claimed, _actors.get(claimed.requester_id, claimed.tenant))
+
+
+def bounded(claimed: ClaimedTurn, actor: Actor | None) -> Actor | None:
+    """Return who asked with no more than they asked with: a key's scopes hold for its turns."""
+    given = claimed.settings.permissions
+    if actor is None or given is None:
+        return actor
+    return replace(actor, permissions=actor.permissions.intersection(given))
 
 
 def offered_tools(claimed: ClaimedTurn, model: ModelInfo) -> tuple[ToolSpec, ...]:
@@ -84,7 +92,7 @@ def offered_tools(claimed: ClaimedTurn, model: ModelInfo) -> tuple[ToolSpec, ...
         return ()
     if claimed.settings.tools == ():
         return ()
-    actor = _actors.get(claimed.requester_id, claimed.tenant)
+    actor = requester_of(claimed)
     if actor is None:
         return ()
     tools = plugins.list_tools(actor=actor, allowed=_allowed(claimed))
@@ -153,7 +161,8 @@ class Acting:
         claimed = self._claimed
         if self._actor is None and claimed.requester_id is not None:
             # Asked anew in every attempt: rights may have ended since the message was sent.
-            self._actor = await tenant_db(accounts.actor_for, claimed.requester_id, claimed.tenant)
+            present = await tenant_db(accounts.actor_for, claimed.requester_id, claimed.tenant)
+            self._actor = bounded(claimed, present)
         if self._earlier is None:
             self._earlier = (
                 await tenant_db(list_ledger, claimed=claimed) if claimed.attempt > 1 else {}

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from apps.accounts import selectors as accounts
 from apps.conversations import degradation, metrics
-from apps.conversations.acting import Acting
+from apps.conversations.acting import Acting, bounded
 from apps.conversations.answering import Answer
 from apps.conversations.chat_tools import related_lines
 from apps.conversations.contracts import ClaimedTurn, TurnOutcome, TurnState
@@ -213,7 +213,7 @@ class Attempt:
         if claimed.requester_id is None or claimed.temporary or claimed.shared:
             return []  # nobody's past is put before other people
         try:
-            actor = accounts.actor_for(claimed.requester_id, claimed.tenant)
+            actor = bounded(claimed, accounts.actor_for(claimed.requester_id, claimed.tenant))
         except DatabaseError:
             logger.warning("degraded.database_away", turn_id=str(claimed.turn_id))
             return []

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import json
 import secrets
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 from uuid import UUID
 
@@ -260,6 +260,27 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # untyped lib
                 await self.close(code=CLOSE_NOT_AUTHENTICATED)
                 return
             self.actor = actor
+            await self._let_go()
+
+    async def _let_go(self) -> None:
+        """Stop showing what is not this person's to see any more, such as after a removal."""
+        for turn_id, relay in list(self._relays.items()):
+            if not await self._still_sees(hub.open_turn, turn_id=turn_id):
+                relay.stop()
+        here = self._room.conversation_id
+        if here is not None and not await self._still_sees(
+            hub.open_conversation, conversation_id=here
+        ):
+            await self._room.enter(None)
+
+    async def _still_sees(self, gate: Callable[..., object], **what: UUID) -> bool:
+        try:
+            await tenant_db(gate, actor=self.actor, **what)
+        except KarenError:
+            return False
+        except DatabaseError:  # asked again in a moment
+            return True
+        return True
 
     def _present_actor(self) -> Actor | None:
         tenant = scope.require()

@@ -26,6 +26,11 @@ class Room:
         self._actor = actor
         self._conversation_id: UUID | None = None
 
+    @property
+    def conversation_id(self) -> UUID | None:
+        """The conversation that is open here, if any."""
+        return self._conversation_id
+
     async def enter(self, conversation_id: UUID | None) -> None:
         """Leave the present conversation and enter another one, or none."""
         if conversation_id == self._conversation_id:

@@ -20,6 +20,7 @@ class TurnSettings(BaseModel):
     Attributes:
         temperature: None for the installation's default.
         tools: Names of the allowed tools; None for all that the person may use.
+        permissions: What the requester might do when they asked; None where that is not known.
         persona_name: What the persona was called when the turn was queued.
         persona_instruction: What it was told then; a later edit changes no queued turn.
     """
@@ -35,6 +36,7 @@ class TurnSettings(BaseModel):
     memory_enabled: bool = True
     show_reasoning: bool = False
     tools: tuple[str, ...] | None = None
+    permissions: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -172,7 +172,7 @@ def _queue(
         user_message=question,
         answer=answer,
         model=chosen,
-        requester_id=actor.id,
+        requester=actor,
         kind=kind,
         client_key=client_key,
         continues=continues,

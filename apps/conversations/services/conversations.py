@@ -1,5 +1,6 @@
 """Starting, configuring and deleting conversations, and choosing the branch that is shown."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.db import transaction
@@ -136,6 +137,8 @@ def delete_conversation(*, actor: Actor, conversation_id: UUID, permission: str)
         OwnerOnly: The actor only takes part.
         ConversationNotFound: It does not exist, or is not the actor's to see.
     """
+    access_own_conversation(actor=actor, conversation_id=conversation_id, permission=permission)
+    _lock_turns([conversation_id])
     conversation = access_own_conversation(
         actor=actor, conversation_id=conversation_id, permission=permission, lock=True
     )
@@ -143,8 +146,14 @@ def delete_conversation(*, actor: Actor, conversation_id: UUID, permission: str)
     erase(conversation)
 
 
+def _lock_turns(conversation_ids: Sequence[UUID]) -> None:
+    """Lock what runs in conversations, before they are: an answer ends in that order, too."""
+    running = Turn.objects.filter(conversation__in=conversation_ids, state__in=ACTIVE)
+    list(running.select_for_update(of=("self",)).order_by("id").values_list("pk", flat=True))
+
+
 def erase(conversation: Conversation) -> None:
-    """Remove a locked conversation inside the caller's transaction and end what runs in it.
+    """Remove a locked conversation, whose running turns are locked, and end what runs in it.
 
     Of a temporary one nothing stays: neither the logs of its turns nor what people's other tabs
     were told of it.
@@ -188,11 +197,10 @@ def erase_expired(*, limit: int = 100) -> int:
     Returns:
         How many were erased; `limit` of them means that there may be more.
     """
-    expired = (
-        Conversation.objects.select_for_update(skip_locked=True)
-        .filter(expires_at__lte=now())
-        .order_by("expires_at")[:limit]
-    )
+    due = Conversation.objects.filter(expires_at__lte=now()).order_by("expires_at")
+    ids = list(due.values_list("pk", flat=True)[:limit])
+    _lock_turns(ids)
+    expired = Conversation.objects.select_for_update(skip_locked=True).filter(pk__in=ids)
     erased = 0
     for conversation in expired:
         record_change("conversation.expired", conversation)

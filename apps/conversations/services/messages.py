@@ -100,7 +100,7 @@ def _send_once(*, actor: Actor, wanted: NewMessage, permission: str) -> TurnAcce
             user_message=question,
             answer=answer,
             model=model,
-            requester_id=actor.id,
+            requester=actor,
             blocked_by=place.after,
         )
         for answer, model in zip(answers, models, strict=True)

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, F, OuterRef, Q
 
 from apps.audit import services as audit
 from apps.conversations.contracts import (
@@ -28,7 +28,7 @@ from apps.conversations.domain.states import (
     WAITING,
     answer_status,
 )
-from apps.conversations.errors import AttemptsExhausted
+from apps.conversations.errors import AttemptsExhausted, TurnNotFound
 from apps.conversations.models.conversations import Conversation, Participant
 from apps.conversations.models.messages import Message
 from apps.conversations.models.turns import Turn
@@ -67,7 +67,7 @@ def queue_turn(
     user_message: Message,
     answer: Message,
     model: ModelInfo,
-    requester_id: UUID | None,
+    requester: Actor,
     kind: TurnKind = TurnKind.ANSWER,
     client_key: str = "",
     continues: Message | None = None,
@@ -75,8 +75,12 @@ def queue_turn(
 ) -> Turn:
     """Create a turn and enqueue it, inside the caller's transaction with the conversation locked.
 
-    A turn that waits for another one is enqueued when that one ends.
+    A turn that waits for another one is enqueued when that one ends. What the requester may do
+    now bounds what is done in their name: an API key may be given less than its owner has.
     """
+    held = turn_settings(conversation).model_copy(
+        update={"permissions": tuple(sorted(requester.permissions))}
+    )
     turn = Turn.objects.create(
         conversation=conversation,
         user_message=user_message,
@@ -84,12 +88,12 @@ def queue_turn(
         model=model.id,
         queue="gpu.inference" if model.in_process else "chat",
         correlation_id=scope.correlation_id(),
-        requester_id=requester_id,
+        requester_id=requester.id,
         kind=kind,
         client_key=client_key,
         continues=continues,
         blocked_by=blocked_by,
-        settings=turn_settings(conversation).model_dump(mode="json"),
+        settings=held.model_dump(mode="json"),
     )
     if blocked_by is None:
         _enqueue(turn)
@@ -341,8 +345,8 @@ def cancel_turn(*, actor: Actor, turn_id: UUID, permission: str) -> TurnView:
         PermissionDenied: The actor lacks the permission.
         TurnNotFound: It does not exist or belongs to somebody else.
     """
-    access_turn(actor=actor, turn_id=turn_id, permission=permission)
-    turn = Turn.objects.select_for_update(no_key=True).get(pk=turn_id)
+    seen = access_turn(actor=actor, turn_id=turn_id, permission=permission)
+    turn = _locked_with_those_before(seen)
     if turn.state not in ACTIVE:
         return turn_view(turn)
     audit.record(
@@ -353,6 +357,23 @@ def cancel_turn(*, actor: Actor, turn_id: UUID, permission: str) -> TurnView:
     else:
         request_stop(turn)
     return turn_view(turn)
+
+
+def _locked_with_those_before(turn: Turn) -> Turn:
+    """Return the turn, locked after all that run in its conversation, oldest first.
+
+    Whoever ends a turn goes on to those that wait for it, with the conversation locked: the one
+    that waits must not be held by somebody who is about to ask for the conversation.
+
+    Raises:
+        TurnNotFound: It was deleted meanwhile.
+    """
+    here = Turn.objects.filter(conversation=turn.conversation_id)
+    wanted = here.filter(Q(pk=turn.pk) | Q(state__in=ACTIVE)).order_by("id")
+    rows = {row.pk: row for row in wanted.select_for_update(no_key=True, of=("self",))}
+    if turn.pk not in rows:
+        raise TurnNotFound
+    return rows[turn.pk]
 
 
 def request_stop(turn: Turn) -> None:

@@ -1,18 +1,27 @@
 """What happens when the same or colliding requests arrive at the same moment."""
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any
+from uuid import UUID
 
-from django.db import connections
+import pytest
+from django.db import connection, connections
 
 from apps.conversations.commands.execution import run_command
-from apps.conversations.contracts import ConversationOptions, NewMessage
+from apps.conversations.contracts import (
+    ConversationOptions,
+    NewMessage,
+    TurnOutcome,
+    TurnState,
+)
 from apps.conversations.domain.commands import ParsedCommand
 from apps.conversations.errors import FolderNotFound
 from apps.conversations.models.conversations import Conversation, Folder
 from apps.conversations.models.messages import Message
+from apps.conversations.models.turns import Turn
 from apps.conversations.permissions import CHAT
 from apps.conversations.services import (
     configure_conversation,
@@ -20,8 +29,12 @@ from apps.conversations.services import (
     forking,
     start_conversation,
     transfer,
+    turns,
 )
+from apps.conversations.services.changes import lock_conversation
+from apps.conversations.services.conversations import delete_conversation, erase_expired
 from apps.core import scope
+from apps.core.clock import now
 from apps.core.errors import InvalidInput, KarenError
 from tests.app.conversations.features import Person
 
@@ -47,6 +60,84 @@ def at_once(person: Person, *calls: Callable[[], Any]) -> list[Any]:
     with ThreadPoolExecutor(len(calls)) as pool:
         waiting = [pool.submit(copy_context().run, one, call) for call in calls]
         return [each.result() for each in waiting]
+
+
+def _until_somebody_waits() -> None:
+    """Return when another connection waits for a lock."""
+    pause = threading.Event()
+    for _look in range(500):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted)")
+            if cursor.fetchone()[0]:
+                return
+        pause.wait(0.01)
+    raise AssertionError("nobody waits")
+
+
+@pytest.mark.parametrize("temporary", [False, True])
+def test_an_answer_that_ends_while_its_conversation_is_deleted_is_in_nobodys_way(
+    owner: Person, monkeypatch: pytest.MonkeyPatch, temporary: bool
+) -> None:
+    sent = owner.say("hello", options={"temporary": temporary})
+    here = UUID(sent["conversation_id"])
+    ending = threading.Event()
+
+    def locked(conversation_id: UUID) -> Conversation:
+        ending.set()
+        _until_somebody_waits()
+        return lock_conversation(conversation_id)
+
+    def end() -> bool:
+        claimed = turns.claim_turn(turn_id=UUID(sent["turn_id"]), owner="w", lease_ttl_s=10)
+        assert claimed is not None
+        monkeypatch.setattr(turns, "lock_conversation", locked)
+        outcome = TurnOutcome(state=TurnState.COMPLETED, text="hi")
+        return turns.finish_turn(claimed=claimed, outcome=outcome)
+
+    def remove() -> None:
+        ending.wait(10)
+        if temporary:
+            Conversation.objects.update(expires_at=now())
+            erase_expired()
+        else:
+            delete_conversation(actor=owner.actor, conversation_id=here, permission=CHAT)
+
+    ended, _removed = at_once(owner, end, remove)
+
+    assert ended
+    owner.refused("GET", f"conversations/{here}", status=404)
+
+
+def test_a_waiting_turn_is_cancelled_while_the_one_before_it_ends(
+    owner: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = owner.say("hello")
+    second = owner.say("and then?", first["conversation_id"])
+    ending = threading.Event()
+    release = turns._release_next
+
+    def released(turn: Turn) -> list[Turn]:
+        if str(turn.pk) == first["turn_id"]:
+            ending.set()
+            _until_somebody_waits()
+        return release(turn)
+
+    def end() -> bool:
+        claimed = turns.claim_turn(turn_id=UUID(first["turn_id"]), owner="w", lease_ttl_s=10)
+        assert claimed is not None
+        monkeypatch.setattr(turns, "_release_next", released)
+        outcome = TurnOutcome(state=TurnState.COMPLETED, text="hi")
+        return turns.finish_turn(claimed=claimed, outcome=outcome)
+
+    def cancel() -> TurnState:
+        ending.wait(10)
+        turn_id = UUID(second["turn_id"])
+        return turns.cancel_turn(actor=owner.actor, turn_id=turn_id, permission=CHAT).state
+
+    ended, state = at_once(owner, end, cancel)
+
+    assert ended
+    assert state is TurnState.CANCELLED
 
 
 def test_the_same_command_sent_at_once_is_done_once(owner: Person) -> None:

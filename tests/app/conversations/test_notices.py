@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from django.test import Client
 
-from apps.conversations import selectors, services
+from apps.conversations import consumers, selectors, services
 from apps.conversations.contracts import ConversationOptions
 from apps.conversations.models.conversations import Conversation, Participant
 from apps.conversations.notices import notices_key
@@ -166,6 +166,53 @@ async def test_people_in_one_conversation_see_each_other_come_write_and_go(
     assert (met["type"], met["user"]["id"]) == ("presence", str(people.ann))
     assert (writes["type"], writes["user"]["id"]) == ("typing", str(people.bea))
     assert (left["type"], left["present"]) == ("presence", False)
+
+
+async def test_who_is_removed_neither_stays_in_the_room_nor_reads_the_answer_on(
+    worker: World,
+    people: People,
+    ann: Client,
+    browser_of: BrowserOf,
+    connect: Connect,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def shared() -> UUID:
+        conversation = Conversation.objects.create(owner_id=people.ann)
+        Participant.objects.create(
+            conversation=conversation, user_id=people.bea, added_by=people.ann
+        )
+        return conversation.pk
+
+    monkeypatch.setattr(consumers, "_SESSION_CHECK_S", 0.2)
+    with scope.tenant_scope(worker.acme):
+        here = str(await tenant_db(shared))
+        bea = await tenant_db(browser_of, people.bea, worker.acme)
+    async with connect(ann, worker.acme) as one, connect(bea, worker.acme) as two:
+        await one.send(type="focus", conversation_id=here)
+        await two.send(type="focus", conversation_id=here)
+        await one.send(
+            type="message",
+            ref="r",
+            client_message_id="m",
+            conversation_id=here,
+            text="!delay 0.05\n!tokens 100",
+            model="echo/plain",
+        )
+        turn_id = (await one.receive_until(type="accepted"))[-1]["turn_id"]
+        await two.send(type="watch", turn_id=turn_id)
+        await two.receive_until(type="event")
+
+        with scope.tenant_scope(worker.acme):
+            await tenant_db(Participant.objects.all().delete)
+        await one.receive_until(type="presence", present=False)
+        await two.send(type="ping")
+        await two.receive_until(type="pong")
+        answer = await one.receive_answer()
+        await two.send(type="ping")
+        late = await two.receive_until(type="pong")
+
+    assert answer[-1]["event"]["kind"] == "done"
+    assert [frame["type"] for frame in late] == ["pong"]
 
 
 async def test_nobody_looks_into_a_conversation_that_is_not_theirs(

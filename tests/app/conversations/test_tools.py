@@ -31,6 +31,7 @@ from apps.plugins import registry
 from apps.plugins.contracts import Arguments, Tool, ToolContext, ToolResult
 from tests.factories import send
 from tests.fixtures.database import World
+from tests.fixtures.live import NewKey
 from tests.fixtures.people import People
 
 ActorIn = Callable[[UUID, TenantRef], Actor]
@@ -371,6 +372,35 @@ def test_other_conversations_are_found_and_other_peoples_are_not(
     nothing = run('!tool search_conversations {"query": "own"}')
     assert "of my own" not in nothing.calls[0]["result"]
     assert find_by_search(bea, "shelf", 5) == []
+
+
+@pytest.mark.parametrize(
+    "scopes, status",
+    [(["chat.user"], "refused"), (["chat.user", "chat.tools.search"], "completed")],
+)
+def test_a_turn_asked_with_a_key_may_do_no_more_than_the_key(
+    committed: World, people: People, new_key: NewKey, scopes: list[str], status: str
+) -> None:
+    token = new_key(people.ann, committed.acme, scopes=tuple(scopes))
+    body = {
+        "text": '!tool search_conversations {"query": "zebra"}',
+        "client_message_id": "by-key",
+        "model": "echo/plain",
+    }
+
+    answer = Client(HTTP_HOST="acme.localhost").post(
+        "/api/v1/turns",
+        body,
+        content_type="application/json",
+        headers={"Authorization": f"Bearer {token}"},
+    )
+    with scope.tenant_scope(committed.acme):
+        orchestrator.run_turn(turn_id=UUID(answer.json()["turn_id"]))
+        seen = look(UUID(answer.json()["turn_id"]))
+
+    assert seen.calls[0]["status"] == status
+    route = next(step for step in seen.steps if step.kind == "route")
+    assert ("search_conversations" in route.detail["tools"]) == (status == "completed")
 
 
 @pytest.mark.parametrize("tool", ["search_conversations", "search_memory"])
