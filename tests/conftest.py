@@ -4,6 +4,8 @@
 process (xdist) has its own database and its own three Redis databases (`settings/test.py`).
 """
 
+import pytest
+
 pytest_plugins = [
     "tests.fixtures.database",
     "tests.fixtures.people",
@@ -14,3 +16,21 @@ pytest_plugins = [
     "tests.fixtures.elastic",
     "tests.fixtures.scribe",
 ]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have the tests with a running worker come last in their module, whatever the random order.
+
+    The worker lives as long as the module; beside it a test that runs turns by itself would find
+    them taken.
+    """
+    modules: dict[str, int] = {}
+    for item in items:
+        modules.setdefault(item.nodeid.partition("::")[0], len(modules))
+    items.sort(
+        key=lambda item: (
+            modules[item.nodeid.partition("::")[0]],
+            "worker_process" in getattr(item, "fixturenames", ()),
+        )
+    )

@@ -95,7 +95,7 @@ def test_a_conversation_is_titled_once(
     again = answered(committed.acme, ann, conversation=turn.conversation_id)
     assert not write(committed.acme, again)
     assert enqueued.count(titles.TITLE_TASK) == 1
-    assert titled(committed.acme, turn) == ("A Title", "model")
+    assert titled(committed.acme, turn) == ("Sleeping Herons", "model")
 
 
 def test_a_persons_title_is_never_replaced(
