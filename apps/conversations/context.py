@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from django.conf import settings
 from django.db import DatabaseError
 
+from apps.accounts.permissions import MEMORY_READ
 from apps.conversations import metrics, summaries
 from apps.conversations.contracts import (
     BranchMessage,
@@ -233,6 +234,10 @@ class _Integration:
         if claimed.requester_id is None or claimed.temporary:
             return [], []
         if not claimed.settings.memory_enabled:
+            return [], []
+        given = claimed.settings.permissions
+        if given is not None and MEMORY_READ not in given:  # an answer tells what it was told
+            self.missing.append("memory: not permitted")
             return [], []
         try:
             if has_participants(conversation_id=claimed.conversation_id):

@@ -1,6 +1,7 @@
 """What the model sees: assembled within its context, in a stable order, and explained."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -293,6 +294,24 @@ def test_one_persons_memories_are_not_put_before_others(
 
     assert "Porto" not in seen(scribe.asked[-1])
     assert context_of(browser, turn)["missing"] == ["memory: off where several people talk"]
+
+
+def test_who_may_not_read_memories_is_not_told_them_by_an_answer(
+    scribe: Scribe, committed: World, ann: Actor, browser: Client
+) -> None:
+    remember(ann, committed.acme, "My sister Ada lives in Porto")
+    remember(ann, committed.acme, "Call me Captain", pinned=True)
+    key = replace(ann, permissions=frozenset({"chat.user"}))  # what a key may be given
+
+    turn = send(
+        actor=key, tenant=committed.acme, text="Where does my sister Ada live?", model=MODEL
+    )
+    with scope.tenant_scope(committed.acme), scope.correlation_scope():
+        orchestrator.run_turn(turn_id=turn.turn_id)
+
+    assert "Porto" not in seen(scribe.asked[-1])
+    assert "Captain" not in seen(scribe.asked[-1])
+    assert "memory: not permitted" in context_of(browser, turn)["missing"]
 
 
 def test_a_reader_sees_that_there_was_a_memory_and_not_what_it_says(
