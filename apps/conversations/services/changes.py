@@ -57,6 +57,7 @@ class Change:
         turns: Turns that are new or different, as they are now.
         only_for: Tell this person alone what changed, and the others only the new version; None
             for everybody who may see the conversation.
+        copied: The conversation is new and came with its messages: a fork, an import.
         touched: Whether it counts as use, which moves the conversation to the top of lists.
     """
 
@@ -66,6 +67,7 @@ class Change:
     messages: Sequence[UUID] = ()
     turns: Sequence[Turn] = ()
     only_for: UUID | None = None
+    copied: bool = False
     touched: bool = True
 
 
@@ -119,7 +121,7 @@ def _is_searched_for(change: Change) -> bool:
     if change.conversation.temporary:
         return False
     final = not change.turns and (change.new_messages or "title" in change.columns)
-    return bool(change.messages or final)
+    return bool(change.messages or final or change.copied)
 
 
 def _notices(row: Conversation, change: Change, person: UUID) -> list[Notice]:

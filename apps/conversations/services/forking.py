@@ -98,7 +98,7 @@ def _fork_once(
     for copier in fork_copiers():
         copier(copy.pk, owner_id, ids)
     record_change("conversation.forked", copy, source=str(source.pk), messages=len(ids))
-    announce(Change(conversation=copy, columns=("leaf",)))
+    announce(Change(conversation=copy, columns=("leaf",), copied=True))
     return copy.pk
 
 

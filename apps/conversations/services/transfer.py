@@ -213,7 +213,7 @@ def _create(owner_id: UUID, key: str, wanted: ImportedConversation) -> UUID:
     Message.objects.bulk_create(rows, batch_size=_ROWS_AT_ONCE)
     conversation.leaf = rows[wanted.leaf] if wanted.leaf is not None else rows[-1]
     record_change("conversation.imported", conversation, messages=len(rows))
-    announce(Change(conversation=conversation, columns=("leaf",), touched=False))
+    announce(Change(conversation=conversation, columns=("leaf",), copied=True, touched=False))
     return conversation.pk
 
 

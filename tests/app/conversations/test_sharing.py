@@ -12,6 +12,7 @@ from apps.conversations.attachments.selectors import stored_bytes
 from apps.conversations.models.conversations import Conversation
 from apps.conversations.models.messages import Message
 from apps.conversations.models.sharing import Share
+from apps.conversations.services import changes
 from apps.core import scope
 from apps.core.scope import TenantRef
 from tests.app.conversations.features import Person
@@ -337,3 +338,20 @@ def test_a_participant_who_leaves_the_workspace_is_out_with_the_next_request(
             assert [row["label"] for row in rows] == ["Ann", "Former member"]
         finally:
             accounts.add_member(tenant=owner.world.acme, user_id=people.bea, role="member")
+
+
+def test_a_fork_is_searched_at_once_and_a_temporary_one_never(
+    owner: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[UUID] = []
+    monkeypatch.setattr(changes, "note_changed", told.append)
+    for temporary in (False, True):
+        sent = owner.say("hello", options={"temporary": temporary})
+        fork = owner.ask(
+            "POST",
+            f"conversations/{sent['conversation_id']}/fork",
+            {"message_id": sent["message_id"]},
+            status=201,
+        )
+
+        assert (UUID(fork["id"]) in told) is not temporary

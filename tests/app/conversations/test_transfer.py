@@ -13,7 +13,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from apps.conversations.models.conversations import Conversation
 from apps.conversations.models.messages import Message
 from apps.conversations.models.transfer import Import
-from apps.conversations.services import transfer
+from apps.conversations.services import changes, transfer
 from apps.core import scope
 from apps.core.clock import now
 from apps.core.concurrency import tenant_db
@@ -318,3 +318,14 @@ def test_an_export_in_another_format_is_refused(owner: Person) -> None:
 
 def test_the_limit_of_imports_is_configured_in_megabytes() -> None:
     assert settings.CHAT_IMPORT_MAX_BYTES == 32 * 1024 * 1024
+
+
+def test_what_was_imported_is_searched_at_once(
+    owner: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[UUID] = []
+    monkeypatch.setattr(changes, "note_changed", told.append)
+
+    taken_in = owner.ask("POST", "conversations/import", [chatgpt("Old", "hello")])
+
+    assert told == [UUID(taken_in["items"][0]["conversation_id"])]
