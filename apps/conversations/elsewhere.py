@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from django.conf import settings
+
 from apps.conversations.acting import requester_of
 from apps.conversations.attachments import selectors as attachments
 from apps.conversations.context import Elsewhere, Excerpt
@@ -16,7 +18,6 @@ from apps.core.concurrency import within
 from apps.providers.contracts import ChatMessage, ImageData
 
 _PAST_HITS = 6
-_PAST_S = 0.08  # the answer waits for it
 
 
 def elsewhere() -> Elsewhere:
@@ -73,7 +74,12 @@ def _past(claimed: ClaimedTurn, _tokens: int) -> Sequence[Excerpt]:
     if has_participants(conversation_id=claimed.conversation_id):
         return ()
     try:
-        page = within(_PAST_S, find_messages, actor, SearchQuery(text=text, limit=_PAST_HITS))
+        page = within(
+            settings.CHAT_CONTEXT_PAST_S,
+            find_messages,
+            actor,
+            SearchQuery(text=text, limit=_PAST_HITS),
+        )
     except TimeoutError as error:
         raise SearchUnavailable from error
     return [

@@ -273,6 +273,7 @@ CHAT_TURNS_PER_TENANT = ENV.chat_turns_per_tenant
 CHAT_QUEUE_MAX = 10
 CHAT_IMPORT_MAX_BYTES = ENV.import_max_mb * 1024 * 1024
 CHAT_TEMPORARY_HOURS = 24
+CHAT_CONTEXT_PAST_S = 0.08  # seconds that an answer waits for what earlier conversations say
 CHAT_SEARCHES_PER_MINUTE = 120
 ELASTICSEARCH_URL = ENV.elasticsearch_url
 ELASTICSEARCH_PREFIX = ENV.elasticsearch_prefix
