@@ -113,20 +113,26 @@ class Fire:
         await FAULTS[name](self)
         deadline = fault.at + _LONGEST_WAIT_S
         while time.monotonic() < deadline:
-            if all(_went_on(turn, fault.at) for turn in waiting):
+            if all(went_on(turn, fault.at) for turn in waiting):
                 break
             await asyncio.sleep(_POLL_S)
-        went_on = [at for turn in waiting if (at := _went_on(turn, fault.at)) is not None]
+        went_on = [at for turn in waiting if (at := went_on(turn, fault.at)) is not None]
         fault.stuck = len(waiting) - len(went_on)
         fault.recovery_s = max((at - fault.at for at in went_on), default=0.0)
 
 
-def _went_on(turn: Turn, after: float) -> float | None:
-    """Return when a turn next moved after a moment: accepted, an event, or its end."""
-    return next((at for at in turn.progress if at > after + _GRACE_S), None)
+def went_on(turn: Turn, after: float) -> float | None:
+    """Return when a turn next moved after a moment: accepted, an event, or its end.
+
+    What moved within the grace was under way when the fault struck and proves nothing, except an
+    end: nobody waits for that turn any longer.
+    """
+    if turn.over.is_set() and turn.over_at <= after + GRACE_S:
+        return turn.over_at
+    return next((at for at in turn.progress if at > after + GRACE_S), None)
 
 
-_GRACE_S = 0.3  # what was under way when the fault struck proves nothing
+GRACE_S = 0.3
 
 
 def _kill(name: str) -> Callable[[Fire], Awaitable[None]]:

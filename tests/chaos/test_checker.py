@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from tests.chaos.checker import COUNTS, Observed, StoredMessage, StoredTurn, check
+from tests.chaos.clients import Turn
+from tests.chaos.fire import GRACE_S, went_on
 
 SLUGS = ("fire", "water")
 Books = tuple[list[Observed], list[StoredMessage], list[StoredTurn]]
@@ -179,3 +181,38 @@ def test_every_kind_of_damage_is_found(
 
     assert kind in COUNTS
     assert verdict.counts[kind] >= 1, verdict.details
+
+
+# -- who is taken for stuck
+
+
+def a_turn(*, moved: list[float], over_at: float | None = None) -> Turn:
+    observed = Observed(
+        slug="fire", thread="c0", number=1, client_message_id="m", text="?", expected="!",
+        conversation_id="",
+    )  # fmt: skip
+    turn = Turn(observed, 0.0, progress=list(moved))
+    if over_at is not None:
+        turn.over_at = over_at
+        turn.progress.append(over_at)
+        turn.over.set()
+    return turn
+
+
+STRUCK = 100.0
+
+
+def test_what_was_under_way_when_a_fault_struck_proves_nothing() -> None:
+    assert went_on(a_turn(moved=[99.9, STRUCK + GRACE_S / 2]), STRUCK) is None
+
+
+def test_what_moves_later_went_on() -> None:
+    later = STRUCK + GRACE_S + 1
+
+    assert went_on(a_turn(moved=[STRUCK + GRACE_S / 2, later]), STRUCK) == later
+
+
+def test_nobody_waits_for_a_turn_that_ended_while_the_fault_struck() -> None:
+    ended = STRUCK + GRACE_S / 2
+
+    assert went_on(a_turn(moved=[99.9], over_at=ended), STRUCK) == ended
