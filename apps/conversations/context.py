@@ -32,7 +32,6 @@ from apps.conversations.domain.packing import (
     estimated_tokens,
 )
 from apps.conversations.explanation import Fixed, Frame, explain
-from apps.conversations.selectors import has_participants
 from apps.conversations.summaries import BranchSummary
 from apps.conversations.writing import FACTS, HEADINGS, VOLATILE, write_prompt
 from apps.core.errors import KarenError
@@ -239,10 +238,10 @@ class _Integration:
         if given is not None and MEMORY_READ not in given:  # an answer tells what it was told
             self.missing.append("memory: not permitted")
             return [], []
+        if claimed.shared:
+            self.missing.append("memory: off where several people talk")
+            return [], []
         try:
-            if has_participants(conversation_id=claimed.conversation_id):
-                self.missing.append("memory: off where several people talk")
-                return [], []
             pinned = memory.list_pinned(subject_id=claimed.requester_id)
             recalled = memory.recall(
                 query=self.question.text,

@@ -11,9 +11,9 @@ from apps.conversations.context import Elsewhere, Excerpt
 from apps.conversations.contracts import AttachmentPart, BranchMessage, ClaimedTurn
 from apps.conversations.errors import SearchUnavailable
 from apps.conversations.permissions import CHAT
-from apps.conversations.search.contracts import TEXT_MAX, SearchQuery
+from apps.conversations.search.contracts import TEXT_MAX, Filters, SearchQuery
 from apps.conversations.search.service import find_messages
-from apps.conversations.selectors import has_participants
+from apps.conversations.search.visibility import has_other_conversations
 from apps.core.concurrency import within
 from apps.providers.contracts import ChatMessage, ImageData
 
@@ -66,20 +66,21 @@ def _files(claimed: ClaimedTurn, tokens: int) -> Sequence[Excerpt]:
 def _past(claimed: ClaimedTurn, _tokens: int) -> Sequence[Excerpt]:
     """Search the person's other conversations; nobody's past is put before other people."""
     text = claimed.history[-1].text.strip()[:TEXT_MAX]
-    if claimed.requester_id is None or not claimed.settings.memory_enabled or not text:
+    if claimed.shared or not claimed.settings.memory_enabled or not text:
         return ()
     actor = requester_of(claimed)
     if actor is None or not actor.may(CHAT):
         return ()
-    if has_participants(conversation_id=claimed.conversation_id):
-        return ()
+    if not has_other_conversations(actor, than=claimed.conversation_id):
+        return ()  # one look into an index, for the many who have none
+    asked = SearchQuery(
+        text=text,
+        filters=Filters(outside=claimed.conversation_id),
+        limit=_PAST_HITS,
+        spelling=False,  # a question is a sentence, no typed keyword
+    )
     try:
-        page = within(
-            settings.CHAT_CONTEXT_PAST_S,
-            find_messages,
-            actor,
-            SearchQuery(text=text, limit=_PAST_HITS),
-        )
+        page = within(settings.CHAT_CONTEXT_PAST_S, find_messages, actor, asked)
     except TimeoutError as error:
         raise SearchUnavailable from error
     return [
@@ -91,5 +92,5 @@ def _past(claimed: ClaimedTurn, _tokens: int) -> Sequence[Excerpt]:
             why=", ".join(match.value for match in hit.matched),
         )
         for hit in page.hits
-        if hit.message_id is not None and hit.conversation_id != claimed.conversation_id
+        if hit.message_id is not None
     ]

@@ -32,6 +32,7 @@ from apps.conversations.viewing import (
     turn_view,
 )
 from apps.core.errors import NotAuthenticated, PermissionDenied
+from apps.core.frozen import FrozenQuery
 from apps.core.scope import Actor
 from apps.providers.contracts import Role
 
@@ -76,6 +77,19 @@ def require_owner(actor: Actor, permission: str) -> UUID:
     return actor.id
 
 
+def _visible(*, conversation_id: UUID, user_id: UUID) -> QuerySet[Conversation]:
+    return Conversation.objects.filter(visible_to(user_id), pk=conversation_id).order_by()
+
+
+def _visible_locked(*, conversation_id: UUID, user_id: UUID) -> QuerySet[Conversation]:
+    rows = _visible(conversation_id=conversation_id, user_id=user_id)
+    return rows.select_for_update(no_key=True)
+
+
+_seen = FrozenQuery(_visible, "conversation_id", "user_id")
+_seen_and_locked = FrozenQuery(_visible_locked, "conversation_id", "user_id")
+
+
 def access_conversation(
     *, actor: Actor, conversation_id: UUID, permission: str, lock: bool = False
 ) -> Conversation:
@@ -89,11 +103,11 @@ def access_conversation(
         ConversationNotFound: It does not exist, or is not the actor's to see.
     """
     user_id = require_owner(actor, permission)
-    rows = Conversation.objects.select_for_update(no_key=True) if lock else Conversation.objects
-    found = rows.filter(visible_to(user_id), pk=conversation_id).first()
-    if found is None:
+    asked = _seen_and_locked if lock else _seen
+    found = asked.rows(conversation_id=conversation_id, user_id=user_id)
+    if not found:
         raise ConversationNotFound
-    return found
+    return found[0]
 
 
 def access_own_conversation(
@@ -167,11 +181,6 @@ def list_conversations(*, actor: Actor, permission: str) -> QuerySet[Conversatio
     return with_details(Conversation.objects.filter(visible_to(user_id)))
 
 
-def has_participants(*, conversation_id: UUID) -> bool:
-    """Say whether anybody besides the owner takes part in a conversation."""
-    return Participant.objects.filter(conversation_id=conversation_id).exists()
-
-
 def get_conversation_view(
     *, actor: Actor, conversation_id: UUID, permission: str
 ) -> ConversationView:
@@ -230,10 +239,14 @@ def with_turns(rows: QuerySet[Message], *, viewer: UUID) -> QuerySet[Message]:
 
 def find_sent_message(*, conversation: Conversation, client_message_id: str) -> Message | None:
     """Return the message that a client sent under its own id before."""
-    return Message.objects.filter(
-        conversation=conversation, client_message_id=client_message_id
-    ).first()
+    found = Message.objects.raw(_SENT, [conversation.pk, client_message_id])
+    return next(iter(found), None)
 
+
+_SENT = (
+    "SELECT * FROM conversations_message WHERE conversation_id = %s AND client_message_id = %s"
+    " AND client_message_id <> ''"
+)
 
 _BRANCH = """
 WITH RECURSIVE branch(id, parent_id, distance) AS (

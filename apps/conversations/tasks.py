@@ -94,15 +94,16 @@ def sweep_all_attachments() -> None:
 
 
 @tenant_task(
-    name="conversations.index_conversation",
+    name="conversations.index_conversations",
     queue="default",
-    deadline_s=60,
+    deadline_s=120,
     expires_s=3600,
     idempotency="overwrite",
+    gathers="conversation_ids",
 )
-def index_conversation(*, conversation_id: str) -> None:
-    """Bring the search index up to date with one conversation."""
-    upkeep.index_conversation(conversation_id=UUID(conversation_id))
+def index_conversations(*, conversation_ids: list[str]) -> None:
+    """Bring the search index up to date with what changed in a second."""
+    upkeep.index_conversations(conversation_ids=[UUID(each) for each in conversation_ids])
 
 
 @tenant_task(

@@ -25,6 +25,8 @@ class TaskSpec:
         expires_s: Seconds after which an unstarted message is worthless.
         idempotency: What makes running it twice harmless, in one word or phrase.
         tenant: Whether it works inside a tenant.
+        gathers: Name of its one argument, a list. The relay then hands over once a second, in one
+            message for each tenant, what was enqueued meanwhile. Empty: it starts at once.
     """
 
     name: str
@@ -33,6 +35,7 @@ class TaskSpec:
     expires_s: float
     idempotency: str
     tenant: bool
+    gathers: str = ""
 
 
 _specs: dict[str, TaskSpec] = {}
@@ -70,6 +73,11 @@ def require_task(name: str) -> TaskSpec:
     if spec is None:
         raise UnknownTask(name)
     return spec
+
+
+def gathering_tasks() -> frozenset[str]:
+    """Return the names of the tasks whose entries the relay gathers."""
+    return frozenset(name for name, spec in _specs.items() if spec.gathers)
 
 
 def registered_tasks() -> Mapping[str, TaskSpec]:

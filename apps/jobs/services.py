@@ -1,13 +1,14 @@
 """Enqueuing, leases and dead letters."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
 import redis
 from celery import current_app
 from django.db import connection, transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 from kombu.exceptions import OperationalError
 
@@ -20,23 +21,24 @@ from apps.core.logging import get_logger
 from apps.core.redis import RedisRole, redis_client
 from apps.jobs import metrics
 from apps.jobs.errors import AlreadyReplayed, DeadLetterNotFound
-from apps.jobs.models import DeadLetter, Lease, OutboxEntry
-from apps.jobs.registry import UnknownTask, find_task, require_task
+from apps.jobs.models import DeadLetter, OutboxEntry
+from apps.jobs.registry import UnknownTask, find_task, gathering_tasks, require_task
 
 logger = get_logger(__name__)
 
 _SENT_AT = "karen_sent_at"
 _HEARTBEAT_TTL_S = 120
 _RELAY_AFTER_S = 2.0
-_RELAY_BATCH = 100
+_RELAY_BATCH = 1_000
+_GATHERED_MAX = 200  # in one message, so that one task stays short
 
 
 def enqueue_on_commit(task: str, /, *, queue: str | None = None, **kwargs: object) -> None:
     """Have `task` run if the caller's transaction commits, and only then.
 
     The entry is a row of the same transaction; it is handed to the broker right after the commit,
-    or by the relay within seconds if this process dies or the broker is away. A task may be
-    delivered twice and never lost.
+    or by the relay within seconds if this process dies or the broker is away. What a task gathers
+    is always handed over by the relay. A task may be delivered twice and never lost.
 
     Args:
         task: Name under which it is declared.
@@ -52,11 +54,21 @@ def enqueue_on_commit(task: str, /, *, queue: str | None = None, **kwargs: objec
         tenant_id=tenant.id if tenant and (spec is None or spec.tenant) else None,
         task=task,
         queue=queue or require_task(task).queue,
-        kwargs={k: str(v) if isinstance(v, UUID) else v for k, v in kwargs.items()},
+        kwargs={name: _plain(value) for name, value in kwargs.items()},
         correlation_id=scope.correlation_id(),
     )
     entry.save(force_insert=True)
-    transaction.on_commit(lambda: _publish_now(entry))
+    if spec is None or not spec.gathers:
+        transaction.on_commit(lambda: _publish_now(entry))
+
+
+def _plain(value: object) -> object:
+    """Return a value as JSON knows it."""
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value
 
 
 def enqueue_now(task: str, /, **kwargs: object) -> None:
@@ -78,7 +90,7 @@ def enqueue_now(task: str, /, **kwargs: object) -> None:
         tenant_id=scope.require().id if spec.tenant else None,
         task=task,
         queue=spec.queue,
-        kwargs={k: str(v) if isinstance(v, UUID) else v for k, v in kwargs.items()},
+        kwargs={name: _plain(value) for name, value in kwargs.items()},
         correlation_id=scope.correlation_id(),
     )
     try:
@@ -116,40 +128,65 @@ def _publish(entry: OutboxEntry) -> None:
 
 
 def relay_outbox() -> int:
-    """Publish entries whose process did not, oldest first; called by the relay process.
+    """Publish entries whose process did not, and what tasks gather; called by the relay process.
 
     Returns:
-        How many were published.
+        How many entries were published.
     """
     published = 0
     with transaction.atomic():
+        left_behind = Q(created_at__lt=Now() - timedelta(seconds=_RELAY_AFTER_S))
         waiting: Sequence[OutboxEntry] = list(
             OutboxEntry.objects.select_for_update(skip_locked=True).filter(
-                created_at__lt=Now() - timedelta(seconds=_RELAY_AFTER_S)
+                left_behind | Q(task__in=gathering_tasks())
             )[:_RELAY_BATCH]
         )
         metrics.outbox_backlog.set(len(waiting))
-        for entry in waiting:
+        for group in _gathered(waiting):
             try:
-                _publish(entry)
+                _publish(group[0])
             except OperationalError:
                 logger.warning("outbox.broker_unavailable", waiting=len(waiting) - published)
                 break
             except UnknownTask:  # enqueued by another release; kept where an operator sees it
-                bury(
-                    task=entry.task,
-                    queue=entry.queue,
-                    kwargs=entry.kwargs,
-                    tenant=str(entry.tenant_id or ""),
-                    reason="unknown_task",
-                    error="",
-                )
-                entry.delete()
-                continue
-            entry.delete()
-            published += 1
-            metrics.published_total.labels("relay").inc()
+                for entry in group:
+                    bury(
+                        task=entry.task,
+                        queue=entry.queue,
+                        kwargs=entry.kwargs,
+                        tenant=str(entry.tenant_id or ""),
+                        reason="unknown_task",
+                        error="",
+                    )
+            else:
+                published += len(group)
+                metrics.published_total.labels("relay").inc(len(group))
+            OutboxEntry.objects.filter(pk__in=[entry.pk for entry in group]).delete()
     return published
+
+
+def _gathered(entries: Iterable[OutboxEntry]) -> list[list[OutboxEntry]]:
+    """Return entries in groups of one message each, oldest first; the first entry is the message.
+
+    What is gathered for one tenant is joined in the order it was enqueued, nothing twice.
+    """
+    groups: list[list[OutboxEntry]] = []
+    open_groups: dict[tuple[UUID | None, str, str], list[OutboxEntry]] = {}
+    for entry in entries:
+        spec = find_task(entry.task)
+        if spec is None or not spec.gathers:
+            groups.append([entry])
+            continue
+        key = (entry.tenant_id, entry.task, entry.queue)
+        group = open_groups.get(key)
+        if group is None or len(group[0].kwargs[spec.gathers]) >= _GATHERED_MAX:
+            open_groups[key] = group = [entry]
+            groups.append(group)
+            continue
+        group.append(entry)
+        joined = [*group[0].kwargs[spec.gathers], *entry.kwargs[spec.gathers]]
+        group[0].kwargs = {spec.gathers: list(dict.fromkeys(joined))}
+    return groups
 
 
 def oldest_message_age_s(queue: str) -> float:
@@ -174,20 +211,14 @@ def hold_lease(*, kind: str, key: UUID, owner: str, ttl_s: float) -> None:
     The work's own fencing decides who may hold it; call this in the same transaction.
     """
     tenant = scope.current()
-    Lease.objects.bulk_create(
-        [
-            Lease(
-                kind=kind,
-                key=key,
-                tenant_id=tenant.id if tenant else None,
-                owner=owner,
-                until=Now() + timedelta(seconds=ttl_s),  # by the database's clock
-            )
-        ],
-        update_conflicts=True,
-        unique_fields=["kind", "tenant_id", "key"],
-        update_fields=["owner", "until"],
-    )
+    with connection.cursor() as cursor:  # by the database's clock
+        cursor.execute(
+            "INSERT INTO public.jobs_lease (kind, key, tenant_id, owner, until)"
+            " VALUES (%s, %s, %s, %s, statement_timestamp() + make_interval(secs => %s))"
+            " ON CONFLICT (kind, tenant_id, key)"
+            " DO UPDATE SET owner = excluded.owner, until = excluded.until",
+            [kind, key, tenant.id if tenant else None, owner, ttl_s],
+        )
 
 
 def release_lease(*, kind: str, key: UUID, owner: str | None = None) -> None:

@@ -130,13 +130,19 @@ def _declare(spec: TaskSpec) -> Callable[[Callable[..., None]], KarenTask]:
 
 
 def tenant_task(
-    *, name: str, queue: str, deadline_s: float, expires_s: float, idempotency: str
+    *,
+    name: str,
+    queue: str,
+    deadline_s: float,
+    expires_s: float,
+    idempotency: str,
+    gathers: str = "",
 ) -> Callable[[Callable[..., None]], KarenTask]:
     """Declare a task that works inside the tenant it was enqueued in; see `TaskSpec`."""
     return _declare(
         TaskSpec(
             name=name, queue=queue, deadline_s=deadline_s, expires_s=expires_s,
-            idempotency=idempotency, tenant=True,
+            idempotency=idempotency, tenant=True, gathers=gathers,
         )
     )  # fmt: skip
 

@@ -37,6 +37,13 @@ _QUERY_CHARACTERS = 2_000
 _FARTHEST = 0.8  # cosine distance; what is farther has nothing to do with the query
 _PINNED_MAX = 50
 
+# By hand: these two are asked before every answer.
+_PINNED = (
+    "SELECT id, text FROM memory_memory WHERE subject_id = %s AND status = 'active'"
+    " AND pinned_at IS NOT NULL ORDER BY pinned_at, id LIMIT %s"
+)
+_ANY = "SELECT EXISTS (SELECT FROM memory_memory WHERE subject_id = %s AND status = 'active')"
+
 
 def require_subject(actor: Actor, permission: str) -> UUID:
     """Return whose memories the actor may handle, if the actor holds `permission`.
@@ -103,12 +110,9 @@ def list_texts(*, subject_id: UUID, memory_ids: Sequence[UUID]) -> dict[UUID, st
 
 def list_pinned(*, subject_id: UUID) -> tuple[RecalledMemory, ...]:
     """Return what a person wants in every prompt, oldest first."""
-    rows = (
-        _active(subject_id)
-        .filter(pinned_at__isnull=False)
-        .order_by("pinned_at", "id")
-        .values_list("pk", "text")[:_PINNED_MAX]
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(_PINNED, [subject_id, _PINNED_MAX])
+        rows = cursor.fetchall()
     return tuple(RecalledMemory(id=pk, text=text, score=1.0, why="pinned") for pk, text in rows)
 
 
@@ -175,7 +179,9 @@ def _has_any(subject_id: UUID, deadline: float) -> bool:
     if time.monotonic() >= deadline:
         raise RecallUnavailable
     try:
-        return _active(subject_id).exists()
+        with connection.cursor() as cursor:
+            cursor.execute(_ANY, [subject_id])
+            return bool(cursor.fetchone()[0])
     except DatabaseError as error:
         raise RecallUnavailable from error
 

@@ -36,6 +36,7 @@ class Filters:
 
     Attributes:
         conversation_id: Only this conversation.
+        outside: Anywhere but in this conversation.
         author_id: Only messages that this person wrote.
         role: Only messages of this role; titles have none.
         model: Only answers of this model.
@@ -49,6 +50,7 @@ class Filters:
     """
 
     conversation_id: UUID | None = None
+    outside: UUID | None = None
     author_id: UUID | None = None
     role: Role | None = None
     model: str | None = None
@@ -81,12 +83,14 @@ class SearchQuery:
         filters: What found messages must be like.
         limit: Most hits on a page, 1 to `LIMIT_MAX`.
         cursor: `next_cursor` of the page before.
+        spelling: Whether other spellings are tried where little is found.
     """
 
     text: str = ""
     filters: Filters = Filters()
     limit: int = LIMIT_DEFAULT
     cursor: str | None = None
+    spelling: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

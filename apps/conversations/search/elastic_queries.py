@@ -94,7 +94,7 @@ def search_body(
         "bool": {
             "filter": [_visible(*seen_by), *_conditions(filters)],
             "must": _terms(parsed, alternatives),
-            "must_not": [_phrase(phrase) for phrase in parsed.without],
+            "must_not": [*_elsewhere(filters), *(_phrase(phrase) for phrase in parsed.without)],
         }
     }
     return {
@@ -117,6 +117,12 @@ def _visible(owner_id: UUID | None, others: Sequence[UUID]) -> Body:
     if owner_id is not None:
         ways.append({"term": {"owner_id": str(owner_id)}})
     return {"bool": {"should": ways, "minimum_should_match": 1}}
+
+
+def _elsewhere(filters: Filters) -> list[Body]:
+    if filters.outside is None:
+        return []
+    return [{"term": {"conversation_id": str(filters.outside)}}]
 
 
 def _conditions(filters: Filters) -> list[Body]:

@@ -112,7 +112,7 @@ def _documents(rows: QuerySet[MessageIndex]) -> Iterator[dict[str, Any]]:
     tenant_id = str(scope.require().id)
     rows = rows.select_related("conversation", "message").defer("words")
     for row in rows.iterator(chunk_size=_BATCH):
-        text = row.conversation.title if row.message is None else searchable_text(row.message)
+        text = row.conversation.title if row.message is None else searchable_text(row.message.parts)
         yield {
             "tenant_id": tenant_id,
             "entry_id": str(row.pk),

@@ -5,18 +5,19 @@ to date with what the conversation holds now, never with what some event said.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, TextField
 from django.db.models.functions import MD5, Cast, Concat
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 
-from apps.conversations.contracts import MessageStatus
+from apps.conversations.contracts import MessageStatus, text_of
 from apps.conversations.models.conversations import Conversation
 from apps.conversations.models.messages import Message
 from apps.conversations.models.search import (
@@ -47,6 +48,7 @@ _EMBED_BATCH = 64
 _EMBED_CHARACTERS = 2_000  # more than the 256 tokens that the model reads
 _EMBED_PATIENCE_S = 60.0
 _EMBED_RESERVE_S = 15.0
+_PATIENCE = "200ms"  # for a lock
 _RECENT = timedelta(hours=24)
 _MISSED_MAX = 200
 
@@ -93,10 +95,10 @@ class _Entry:
         )  # fmt: skip
 
 
-def searchable_text(message: Message) -> str:
-    """Return what of a message can be found: its text and the names of its files."""
-    names = [str(part.get("name", "")) for part in message.parts if part.get("type") == FILE_PART]
-    text = "\n".join(filter(None, [message.text, *names]))
+def searchable_text(parts: Sequence[Mapping[str, object]]) -> str:
+    """Return what of a message's parts can be found: its text and the names of its files."""
+    names = [str(part.get("name", "")) for part in parts if part.get("type") == FILE_PART]
+    text = "\n".join(filter(None, [text_of(parts), *names]))
     return text.encode()[:TEXT_BYTES_MAX].decode(errors="ignore")
 
 
@@ -104,48 +106,75 @@ def _cut(text: str) -> tuple[str, ...]:
     return tuple(token.word for token in cut_words(text))
 
 
-# -- one conversation
+# -- some conversations
 
 
-def index_conversation(*, conversation_id: UUID, again: bool = False) -> int:
-    """Bring the index up to date with a conversation.
+def index_conversations(*, conversation_ids: Sequence[UUID], again: bool = False) -> int:
+    """Bring the index up to date with conversations, all in one transaction.
+
+    Where that meets somebody who changes or deletes one of them, one by one: whoever holds a
+    message has it indexed anew, and what was missed all the same the schedule finds.
 
     Args:
-        conversation_id: Which one; nothing happens when it is gone or may not be indexed.
+        conversation_ids: Which ones; those that are gone or may not be indexed are left out.
         again: Write also what seems up to date; whoever rebuilds sees to vectors and
             Elasticsearch.
 
     Returns:
         How many texts were written.
     """
+    written = _indexed(conversation_ids, again=again)
+    if written is None:
+        one_by_one = (_indexed([each], again=again) or 0 for each in conversation_ids)
+        written = sum(one_by_one) if len(conversation_ids) > 1 else 0
+    return written
+
+
+def index_conversation(*, conversation_id: UUID, again: bool = False) -> int:
+    """Bring the index up to date with one conversation, as `index_conversations` does."""
+    return index_conversations(conversation_ids=[conversation_id], again=again)
+
+
+def _indexed(conversation_ids: Sequence[UUID], *, again: bool) -> int | None:
+    """Return how many texts were written; None where somebody stands in the way."""
     try:
-        with transaction.atomic():
-            entries = _stale_entries(conversation_id, again=again)
-            if entries:
-                _write(entries)
-                if not again:
-                    _announce(entries)
+        return _index(conversation_ids, again=again)
     except IntegrityError:  # deleted meanwhile
-        return 0
+        return None
+    except OperationalError as error:
+        if not isinstance(error.__cause__, LockNotAvailable | DeadlockDetected):
+            raise
+        logger.info("search.index_in_the_way", conversations=len(conversation_ids))
+        return None
+
+
+def _index(conversation_ids: Sequence[UUID], *, again: bool) -> int:
+    with transaction.atomic():
+        # Who deletes several conversations may hold one of ours while it waits for another.
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [_PATIENCE])
+        entries = _stale_entries(conversation_ids, again=again)
+        if entries:
+            _write(entries)
+            if not again:
+                _announce(entries)
     metrics.indexed_total.inc(len(entries))
     return len(entries)
 
 
-def _stale_entries(conversation_id: UUID, *, again: bool) -> list[_Entry]:
+def _stale_entries(conversation_ids: Sequence[UUID], *, again: bool) -> list[_Entry]:
     found = searchable_conversations().annotate(fingerprint=MD5("title"))
-    conversation = found.filter(pk=conversation_id).first()
-    if conversation is None:
-        return []
+    conversations = {row.pk: row for row in found.filter(pk__in=conversation_ids)}
     # Locked, so that of two writers the later one sees what the earlier wrote. Messages before
     # their conversation (which the constraint locks): whoever deletes takes them in that order.
-    stale = stale_messages(again=again).filter(conversation_id=conversation_id)
+    stale = stale_messages(again=again).filter(conversation_id__in=conversations)
     stale = stale.select_for_update(no_key=True, of=("self",)).order_by("id")
-    entries = [_message_entry(conversation, message) for message in stale]
-    title = _title_entry(conversation)
-    known = MessageIndex.objects.filter(pk=title.id, fingerprint=title.fingerprint)
-    if again or not known.exists():
-        entries.append(title)
-    return entries
+    entries = [_message_entry(conversations[row.conversation_id], row) for row in stale]
+    titles = [_title_entry(conversation) for conversation in conversations.values()]
+    known = set(MessageIndex.objects.filter(pk__in=conversations).values_list("pk", "fingerprint"))
+    return entries + [
+        title for title in titles if again or (title.id, title.fingerprint) not in known
+    ]
 
 
 def stale_messages(*, again: bool = False) -> QuerySet[Message]:
@@ -176,7 +205,7 @@ def _message_entry(conversation: Conversation, message: Message) -> _Entry:
         has_file=any(part.get("type") == FILE_PART for part in message.parts),
         created_at=message.created_at,
         fingerprint=str(getattr(message, "fingerprint", "")),
-        words=_cut(searchable_text(message)),
+        words=_cut(searchable_text(message.parts)),
     )
 
 
@@ -267,7 +296,7 @@ def _without_vector() -> QuerySet[MessageIndex]:
 
 
 def _embed(messages: Sequence[Message]) -> int:
-    texts = [searchable_text(message)[:_EMBED_CHARACTERS] for message in messages]
+    texts = [searchable_text(message.parts)[:_EMBED_CHARACTERS] for message in messages]
     vectors = meaning.vectors_of_messages(texts, patience_s=_EMBED_PATIENCE_S)
     with transaction.atomic():
         # A message deleted meanwhile, or rewritten by another task, is left alone.

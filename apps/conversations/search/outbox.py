@@ -7,14 +7,14 @@ from django.conf import settings
 from apps.conversations.models.search import MessageIndex, SearchExport
 from apps.jobs import services as jobs
 
-INDEX_TASK = "conversations.index_conversation"
+INDEX_TASK = "conversations.index_conversations"
 EMBED_TASK = "conversations.embed_messages"
 EXPORT_TASK = "conversations.export_search"
 
 
 def note_changed(conversation_id: UUID) -> None:
     """Have the index brought up to date with a conversation: messages, answers, its title."""
-    jobs.enqueue_on_commit(INDEX_TASK, conversation_id=conversation_id)
+    jobs.enqueue_on_commit(INDEX_TASK, conversation_ids=[conversation_id])
 
 
 def note_removing(conversation_id: UUID) -> None:

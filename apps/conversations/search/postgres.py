@@ -5,6 +5,7 @@ is passed as a parameter, and as quoted words that hold letters, digits and mark
 statement goes through `_from_visible`, which holds the condition on who may see what.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,9 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
 
-from apps.conversations.models.conversations import Conversation
 from apps.conversations.search.contracts import Candidate, Filters
 from apps.conversations.search.query import ParsedQuery
 from apps.conversations.search.words import mistakes, mistakes_allowed, spelling_keys
@@ -84,12 +83,6 @@ def _flat(pieces: Iterable[Sql]) -> Params:
 # -- conditions
 
 
-def sql_of_visible(visible: QuerySet[Conversation]) -> Sql:
-    """Return the ids of visible conversations as a subquery; made once for a search."""
-    text, params = visible.values("pk").query.sql_with_params()
-    return Sql(text, list(params))
-
-
 def _from_visible(table: str, visible: Sql, conditions: Sequence[Sql]) -> Sql:
     seen = Sql(f"{table}.conversation_id IN ({visible.text})", visible.params)
     pieces = [seen, *conditions]
@@ -100,6 +93,8 @@ def _common_conditions(table: str, filters: Filters) -> list[Sql]:
     found: list[Sql] = []
     if filters.conversation_id is not None:
         found.append(Sql(f"{table}.conversation_id = %s", [filters.conversation_id]))
+    if filters.outside is not None:
+        found.append(Sql(f"{table}.conversation_id <> %s", [filters.outside]))
     if filters.since is not None:
         found.append(Sql(f"{table}.created_at >= %s", [filters.since]))
     if filters.before is not None:
@@ -168,7 +163,7 @@ def find_meaning(
     The newest `SCANNED_MAX` vectors are compared, exactly.
 
     Args:
-        visible: Where to look, of `sql_of_visible`.
+        visible: Where to look, of `visibility.sql_of_visible`.
         vector: What is looked for, of unit length.
         model: The embedding model it comes from; vectors of others are not compared.
         filters: What found messages must be like.
@@ -193,6 +188,38 @@ def find_meaning(
     literal = f"[{','.join(map(repr, vector))}]"
     found = _rows(statement, [literal, *where.params, -SIMILARITY_MIN])
     return [Candidate(entry_id=row[0], score=row[1]) for row in found]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRow:
+    """An index row with what is shown of it; `parts` is None for a title."""
+
+    id: UUID
+    conversation_id: UUID
+    message_id: UUID | None
+    role: str
+    model: str
+    author_id: UUID | None
+    has_file: bool
+    created_at: datetime
+    title: str
+    parts: list[dict[str, Any]] | None
+
+
+def rows_of(ids: Sequence[UUID], *, visible: Sql) -> dict[UUID, FoundRow]:
+    """Return those of some index rows that are visible, by id."""
+    if not ids:
+        return {}
+    where = _from_visible("i", visible, [Sql("i.id = ANY(%s)", [list(ids)])])
+    found = _rows(
+        "SELECT i.id, i.conversation_id, i.message_id, i.role, i.model, i.author_id, i.has_file,"  # noqa: S608  # as above
+        " i.created_at, c.title, m.parts FROM conversations_messageindex i"
+        " JOIN conversations_conversation c ON c.id = i.conversation_id"
+        f" LEFT JOIN conversations_message m ON m.id = i.message_id WHERE {where.text}",
+        where.params,
+    )
+    # Django has PostgreSQL's JSON left as text, for its own fields to read.
+    return {row[0]: FoundRow(*(*row[:9], row[9] and json.loads(row[9]))) for row in found}
 
 
 Position = tuple[datetime, UUID]

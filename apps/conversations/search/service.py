@@ -10,10 +10,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from django.db import DatabaseError, connection, transaction
-from django.db.models import QuerySet
 
 from apps.conversations.errors import SearchUnavailable
-from apps.conversations.models.conversations import Conversation
 from apps.conversations.search import elastic, metrics, postgres
 from apps.conversations.search.contracts import (
     LIMIT_MAX,
@@ -35,7 +33,7 @@ from apps.conversations.search.fusion import Fused, fuse_ranks
 from apps.conversations.search.meaning import NoVectors, vector_of_query
 from apps.conversations.search.query import ParsedQuery, parse_query
 from apps.conversations.search.showing import show_hits
-from apps.conversations.search.visibility import narrowed, visible_conversations
+from apps.conversations.search.visibility import sql_of_visible
 from apps.conversations.search.words import may_be_misspelled
 from apps.core.errors import InvalidInput
 from apps.core.logging import get_logger
@@ -51,7 +49,6 @@ class _Search:
     """One search under way."""
 
     actor: Actor
-    visible: QuerySet[Conversation]
     seen: postgres.Sql
     parsed: ParsedQuery
     filters: Filters
@@ -82,11 +79,9 @@ def find_messages(actor: Actor, query: SearchQuery) -> SearchPage:
     started = time.perf_counter()
     _check(query)
     parsed = parse_query(query.text)
-    visible = narrowed(visible_conversations(actor), query.filters)
     search = _Search(
         actor=actor,
-        visible=visible,
-        seen=postgres.sql_of_visible(visible),
+        seen=sql_of_visible(actor, query.filters),
         parsed=parsed,
         filters=query.filters,
         text=query.text,
@@ -120,7 +115,7 @@ def _check(query: SearchQuery) -> None:
 def _ranked_page(search: _Search, query: SearchQuery) -> SearchPage:
     after = ranked_position(query.cursor)
     lists = {Match.WORDS: _words(search)}
-    if len(lists[Match.WORDS]) < FEW:
+    if query.spelling and len(lists[Match.WORDS]) < FEW:
         lists[Match.TYPO] = _other_spellings(search, lists[Match.WORDS])
     lists[Match.MEANING] = _meaning(search)
     if Part.WORDS in search.missing and Part.MEANING in search.missing:
@@ -129,7 +124,7 @@ def _ranked_page(search: _Search, query: SearchQuery) -> SearchPage:
     if after is not None:
         fused = [item for item in fused if (-item.score, -item.entry_id.int) > after]
     hits = show_hits(
-        visible=search.visible,
+        visible=search.seen,
         found=fused[: query.limit],
         parsed=search.parsed,
         alternatives=search.alternatives,
@@ -229,7 +224,7 @@ def _newest_page(search: _Search, query: SearchQuery) -> SearchPage:
         raise SearchUnavailable from error
     shown = found[: query.limit]
     fused = [Fused(entry_id=pk, score=0.0, matched=(Match.NEWEST,)) for _at, pk in shown]
-    hits = show_hits(visible=search.visible, found=fused, parsed=search.parsed, alternatives={})
+    hits = show_hits(visible=search.seen, found=fused, parsed=search.parsed, alternatives={})
     return SearchPage(
         hits=hits.hits,
         next_cursor=newest_cursor(*shown[-1]) if len(found) > query.limit else None,

@@ -2,12 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
-from django.db.models import QuerySet
-
-from apps.conversations.models.conversations import Conversation
-from apps.conversations.models.search import MessageIndex
 from apps.conversations.search import postgres
 from apps.conversations.search.contracts import Fragment, Match, SearchHit
 from apps.conversations.search.fusion import Fused
@@ -30,7 +25,7 @@ class Shown:
 
 def show_hits(
     *,
-    visible: QuerySet[Conversation],
+    visible: postgres.Sql,
     found: Sequence[Fused],
     parsed: ParsedQuery,
     alternatives: Mapping[str, Sequence[str]],
@@ -39,7 +34,7 @@ def show_hits(
 
     What is not visible, or not there any more, is left out, whoever found it.
     """
-    rows = _rows_by_id(visible, [item.entry_id for item in found])
+    rows = postgres.rows_of([item.entry_id for item in found], visible=visible)
     present = [item for item in found if item.entry_id in rows]
     texts = {item.entry_id: _text_of(rows[item.entry_id]) for item in present}
     tokens = {pk: list(cut_words(text)) for pk, text in texts.items()}
@@ -59,16 +54,8 @@ def show_hits(
     return Shown(hits=tuple(hits), corrections=tuple(corrections))
 
 
-def _rows_by_id(visible: QuerySet[Conversation], ids: Sequence[UUID]) -> dict[UUID, MessageIndex]:
-    if not ids:
-        return {}
-    rows = MessageIndex.objects.filter(pk__in=ids, conversation__in=visible.values("pk"))
-    rows = rows.select_related("conversation", "message").defer("words")
-    return {row.pk: row for row in rows.order_by()}
-
-
-def _text_of(row: MessageIndex) -> str:
-    return row.conversation.title if row.message is None else searchable_text(row.message)
+def _text_of(row: postgres.FoundRow) -> str:
+    return row.title if row.parts is None else searchable_text(row.parts)
 
 
 def _wanted(
@@ -91,14 +78,14 @@ def _wanted(
     return is_wanted
 
 
-def _hit(row: MessageIndex, item: Fused, fragments: tuple[Fragment, ...]) -> SearchHit:
+def _hit(row: postgres.FoundRow, item: Fused, fragments: tuple[Fragment, ...]) -> SearchHit:
     matched = item.matched
     if row.message_id is None:
         matched = (Match.TITLE, *(way for way in matched if way is not Match.WORDS))
     return SearchHit(
         conversation_id=row.conversation_id,
         message_id=row.message_id,
-        title=row.conversation.title,
+        title=row.title,
         role=Role(row.role) if row.role else None,
         model=row.model,
         author_id=row.author_id,

@@ -1,6 +1,6 @@
 """What tasks and commands ask of the index: one entrance, so that edges stay thin."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -28,9 +28,9 @@ class Rebuilt:
     documents: int | None
 
 
-def index_conversation(*, conversation_id: UUID) -> None:
-    """Bring the index up to date with one conversation of the tenant in scope."""
-    indexing.index_conversation(conversation_id=conversation_id)
+def index_conversations(*, conversation_ids: Sequence[UUID]) -> None:
+    """Bring the index up to date with conversations of the tenant in scope."""
+    indexing.index_conversations(conversation_ids=conversation_ids)
 
 
 def embed_waiting() -> None:

@@ -23,13 +23,15 @@ from apps.conversations.models.conversations import Participant
 from apps.conversations.models.messages import Message
 from apps.conversations.models.turns import Turn
 from apps.conversations.permissions import CHAT
-from apps.conversations.services import turns
+from apps.conversations.search.indexing import index_conversation
+from apps.conversations.services import attempts
 from apps.core import scope
 from apps.core.clock import now
 from apps.core.scope import Actor, TenantRef
 from apps.memory import services as memory
 from apps.memory.models import Memory
 from apps.providers.contracts import ModelRequest, Role
+from tests.app.conversations.search_scene import told
 from tests.factories import send
 from tests.fixtures.database import World
 from tests.fixtures.people import People
@@ -384,7 +386,7 @@ def test_a_continuation_ends_with_what_was_said_and_the_wish_to_go_on(
 def test_a_fenced_attempt_explains_nothing(committed: World, ann: Actor) -> None:
     turn = send(actor=ann, tenant=committed.acme)
     with scope.tenant_scope(committed.acme):
-        claimed = turns.claim_turn(turn_id=turn.turn_id, owner="w", lease_ttl_s=9)
+        claimed = attempts.claim_turn(turn_id=turn.turn_id, owner="w", lease_ttl_s=9)
         assert claimed is not None
         Turn.objects.filter(pk=turn.turn_id).update(attempt=2)
         late = TurnOutcome(state=TurnState.COMPLETED, text="late", context={"version": 1})
@@ -420,3 +422,18 @@ def test_the_gauge_grows_with_the_conversation(
     assert one["used_tokens"] < two["used_tokens"] <= scribe.context_tokens
     assert one["prompt_tokens_total"] < two["prompt_tokens_total"]
     assert two["cost"] is None
+
+
+def test_what_was_said_here_leaves_room_for_what_was_said_elsewhere(
+    committed: World, people: People, say: Callable[..., TurnAccepted], scribe: Scribe
+) -> None:
+    told(committed.acme, people.ann, "The walrus sleeps in Tromso")
+    here = say("walrus walrus")
+    for number in range(8):
+        say(f"The walrus, question {number}", here.conversation_id)
+    with scope.tenant_scope(committed.acme), scope.correlation_scope():
+        index_conversation(conversation_id=here.conversation_id)
+
+    say("walrus", here.conversation_id)
+
+    assert "Tromso" in seen(scribe.asked[-1])

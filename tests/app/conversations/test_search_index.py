@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.test import Client
 
 from apps.conversations import orchestrator, services
@@ -22,9 +22,11 @@ from apps.conversations.models.search import MessageIndex, MessageVector, Search
 from apps.conversations.permissions import CHAT
 from apps.conversations.search import indexing, upkeep
 from apps.conversations.search.contracts import Filters, SearchQuery
+from apps.conversations.search.outbox import INDEX_TASK
 from apps.conversations.search.service import find_messages
 from apps.core import scope
 from apps.core.errors import NotAuthenticated, PermissionDenied
+from apps.core.ids import new_id
 from apps.core.scope import Actor, TenantRef
 from apps.jobs.models import OutboxEntry
 from apps.providers import registry
@@ -133,7 +135,7 @@ def test_temporary_conversations_are_never_indexed(
         orchestrator.run_turn(turn_id=accepted.turn_id)
         assert indexing.index_conversation(conversation_id=view.id) == 0
         assert indexing.list_missed() == []
-        assert not OutboxEntry.objects.filter(task="conversations.index_conversation").exists()
+        assert not OutboxEntry.objects.filter(task=INDEX_TASK).exists()
 
     assert find("secretive") == []
 
@@ -205,6 +207,57 @@ def test_indexing_what_is_up_to_date_writes_nothing(committed: World, people: Pe
         assert indexing.index_conversation(conversation_id=conversation) == 0
         Message.objects.filter(pk=ids[1]).update(parts=[{"type": "text", "text": "rewritten"}])
         assert indexing.index_conversation(conversation_id=conversation) == 1
+
+
+def test_several_conversations_are_indexed_together(
+    committed: World, people: People, find: Find
+) -> None:
+    one, (first,) = told(committed.acme, people.ann, "a walrus")
+    two, (second,) = told(committed.acme, people.ann, "another walrus")
+    with scope.tenant_scope(committed.acme), scope.correlation_scope():
+        MessageIndex.objects.all().delete()
+
+        written = indexing.index_conversations(conversation_ids=[one, two, new_id()])
+
+    assert written == 4  # two titles as well
+    assert set(find("walrus")) == {str(first), str(second)}
+
+
+def test_a_deletion_under_way_costs_the_others_nothing(
+    committed: World, people: People, find: Find
+) -> None:
+    kept, (message,) = told(committed.acme, people.ann, "a walrus")
+    doomed, _ = told(committed.acme, people.ann, "another walrus")
+    deleting, go_on = threading.Event(), threading.Event()
+
+    def delete() -> None:
+        try:
+            with transaction.atomic():
+                Message.objects.filter(conversation=doomed).delete()
+                deleting.set()
+                go_on.wait(10)
+                Conversation.objects.filter(pk=doomed).delete()
+        finally:
+            connections.close_all()
+
+    def index() -> int:
+        try:
+            return indexing.index_conversations(conversation_ids=[doomed, kept])
+        finally:
+            connections.close_all()
+
+    with scope.tenant_scope(committed.acme), scope.correlation_scope():
+        MessageIndex.objects.all().delete()
+        with ThreadPoolExecutor(2) as pool:
+            deletion = pool.submit(copy_context().run, delete)
+            assert deleting.wait(10)
+            indexed = pool.submit(copy_context().run, index)
+            assert eventually(lambda: find("walrus") == [str(message)])
+            assert indexed.result(10) == 2  # the message and the title of the one that stays
+            go_on.set()
+            deletion.result(10)
+
+    assert find("walrus") == [str(message)]
 
 
 def test_answers_that_are_still_written_are_left_for_later(

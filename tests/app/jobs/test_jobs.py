@@ -93,6 +93,81 @@ def test_a_fresh_entry_is_left_to_its_own_process(committed: World) -> None:
     assert services.relay_outbox() == 0
 
 
+@pytest.fixture
+def published(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What is handed to the broker: name, tenant and arguments of each message."""
+    messages: list[dict[str, Any]] = []
+
+    def send_task(name: str, *, kwargs: dict[str, Any], headers: dict[str, Any], **_: Any) -> None:
+        messages.append({"task": name, "tenant": headers.get("karen_tenant"), **kwargs})
+
+    monkeypatch.setattr(celery, "send_task", send_task)
+    return messages
+
+
+GATHERING = "conversations.index_conversations"
+
+
+def test_what_a_task_gathers_goes_out_in_one_message_for_each_tenant(
+    committed: World, published: list[dict[str, Any]]
+) -> None:
+    first, second, foreign = new_id(), new_id(), new_id()
+    for ref, several in ((committed.acme, [first, second, first]), (committed.globex, [foreign])):
+        with scope.tenant_scope(ref), transaction.atomic():
+            for each in several:
+                services.enqueue_on_commit(GATHERING, conversation_ids=[each])
+    assert published == []
+
+    assert services.relay_outbox() == 4
+
+    assert published == [
+        {
+            "task": GATHERING,
+            "tenant": str(committed.acme.id),
+            "conversation_ids": [str(first), str(second)],
+        },
+        {
+            "task": GATHERING,
+            "tenant": str(committed.globex.id),
+            "conversation_ids": [str(foreign)],
+        },
+    ]
+    assert not OutboxEntry.objects.exists()
+
+
+def test_gathered_messages_stay_short(
+    committed: World, published: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "_GATHERED_MAX", 2)
+    ids = [new_id() for _ in range(5)]
+    with scope.tenant_scope(committed.acme), transaction.atomic():
+        for each in ids:
+            services.enqueue_on_commit(GATHERING, conversation_ids=[each])
+
+    services.relay_outbox()
+
+    sent = [message["conversation_ids"] for message in published]
+    assert [len(each) for each in sent] == [2, 2, 1]
+    assert [one for each in sent for one in each] == [str(each) for each in ids]
+
+
+def test_a_gathered_dead_letter_is_replayed_like_any_other(
+    committed: World, published: list[dict[str, Any]]
+) -> None:
+    ids = [str(new_id()), str(new_id())]
+    letter = DeadLetter.objects.create(
+        tenant_id=committed.acme.id,
+        task=GATHERING,
+        queue="default",
+        kwargs={"conversation_ids": ids},
+        reason="KeyError",
+    )
+
+    services.replay_dead_letter(dead_letter_id=letter.pk)
+
+    assert [message["conversation_ids"] for message in published] == [ids]
+
+
 def test_equal_work_of_two_tenants_has_two_leases(committed: World) -> None:
     key = new_id()
     for ref in (committed.acme, committed.globex):
