@@ -30,6 +30,7 @@ def _warm_remote() -> None:
 
     gateway.warm_remote()
     gateway.warm_counter(in_process=False)
+    gateway.warm_embedder()
 
 
 def _warm() -> None:

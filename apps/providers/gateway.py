@@ -5,12 +5,14 @@ stops when nobody reads any more. It never replaces the model that was chosen fo
 """
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import TypeAlias
 
+from apps.core.concurrency import run_async
 from apps.core.errors import KarenError
 from apps.core.logging import get_logger
 from apps.providers import metrics, registry, selectors
@@ -31,6 +33,7 @@ from apps.providers.contracts import (
 from apps.providers.domain.backoff import pause_s
 from apps.providers.domain.estimates import estimated_tokens
 from apps.providers.errors import (
+    NoModelAvailable,
     ProviderInterrupted,
     ProviderRejected,
     ProviderTimeout,
@@ -294,6 +297,16 @@ def warm_counter(*, in_process: bool) -> None:
     chosen = selectors.choose_route(model=None).model if models else None
     if chosen is not None and chosen.in_process is in_process:
         selectors.token_counter(chosen).count("warm")
+
+
+def warm_embedder() -> None:
+    """Load what turns texts into vectors, if it is installed. Blocking, a second or two.
+
+    For the start of a worker: its import would hold up every answer that is being written.
+    """
+    with contextlib.suppress(NoModelAvailable):
+        adapter = registry.embedding_adapter_for(registry.embedder())
+        run_async(adapter.embed(["warm"]))
 
 
 def warm_remote() -> None:

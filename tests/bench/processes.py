@@ -36,7 +36,7 @@ _PORTS = range(8400, 8500)
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 15.0
 _POLL_S = 0.005
-_KAREN_ROLES = ("web", "worker", "relay")  # the model is remote: no engine, no canaries
+_KAREN_ROLES = ("web", "worker", "worker2", "relay")  # the model is remote: no engine, no canaries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

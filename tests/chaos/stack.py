@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from string import digits
 
 import psutil
 import psycopg
@@ -39,27 +40,29 @@ class Target:
     environment: dict[str, str]
     history: list[Observed] = field(default_factory=list)
 
-    def pid(self, name: str) -> int:
-        """Return the process of `web`, `worker`, `gpu`, `relay`, `beat`, `valkey`, `postgres`."""
+    def pids(self, name: str) -> list[int]:
+        """Return the processes of `web`, `worker`, `gpu`, `relay`, `beat`, `valkey`, `postgres`."""
         if name in _SERVERS:
-            found = read_pid(self.var / _SERVERS[name])
+            server = read_pid(self.var / _SERVERS[name])
+            found = [] if server is None else [server]
         else:
             record = read_run(self.var)
-            found = record.processes.get(name) if record is not None else None
-        if found is None:
+            running = record.processes.items() if record is not None else ()
+            found = [pid for role, pid in running if role.rstrip(digits) == name]
+        if not found:
             raise LookupError(f"{name} does not run")
         return found
 
-    def signal(self, name: str, number: signal.Signals) -> int:
-        """Send a signal to a process and all below it; return its id."""
-        pid = self.pid(name)
-        below = psutil.Process(pid).children(recursive=True)
-        os.kill(pid, number)
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to all processes of a kind and all below them at once."""
+        pids = self.pids(name)
+        below = [child for pid in pids for child in psutil.Process(pid).children(recursive=True)]
+        for pid in pids:
+            os.kill(pid, number)
         if name != "postgres" or number != signal.SIGKILL:
             # PostgreSQL's own children notice by themselves, and they must.
             for child in below:
                 child.send_signal(number)
-        return pid
 
     def break_readers(self) -> int:
         """Break the connections on which web processes wait for events; return how many."""

@@ -149,8 +149,11 @@ class OpenAICompatibleAdapter:
         parts = AnswerParts()
         batch: list[ProviderEvent] = []
         try:
+            body = arguments_of(request)
+            # Handed over beside the parameters: the SDK walks through those by their types, which
+            # with a few tools costs more than the rest of the request.
             manager = self._client().chat.completions.with_streaming_response.create(
-                **arguments_of(request)
+                model=body["model"], messages=(), stream=True, extra_body=body
             )
             async with manager as response, aclosing(response.http_response.aiter_raw()) as chunks:
                 splitter = SseSplitter()

@@ -7,13 +7,13 @@ from uuid import UUID
 import pytest
 from celery.exceptions import Reject
 from django.db import OperationalError
-from kombu.transport.redis import Channel
+from kombu.transport.redis import Transport
 
 from apps.conversations.tasks import run_turn
 from apps.core.ids import new_id
 from apps.core.scope import TenantRef
 from apps.jobs import task
-from celery_app.app import LeaseBackedQoS
+from celery_app.app import LeaseBackedQoS, app as celery
 
 
 def test_a_worker_survives_a_broker_that_died_with_messages_unacknowledged() -> None:
@@ -23,7 +23,7 @@ def test_a_worker_survives_a_broker_that_died_with_messages_unacknowledged() -> 
 
     qos.restore_unacked()
 
-    assert Channel.QoS is LeaseBackedQoS
+    assert Transport.Channel.QoS is LeaseBackedQoS
 
 
 def test_a_task_whose_database_is_away_goes_back_to_its_queue(
@@ -42,3 +42,18 @@ def test_a_task_whose_database_is_away_goes_back_to_its_queue(
         run_turn.pop_request()
 
     assert cast("Any", rejected.value).requeue is True
+
+
+def test_a_channel_keeps_its_client_for_as_long_as_its_connections() -> None:
+    with celery.connection_for_write() as connection:
+        channel: Any = connection.default_channel
+        with channel.conn_or_acquire() as first, channel.conn_or_acquire() as second:
+            assert first is second
+        with channel.conn_or_acquire("given") as given:
+            assert given == "given"
+
+        channel._disconnect_pools()
+
+        with channel.conn_or_acquire() as renewed:
+            assert renewed is not first
+            assert renewed.ping()

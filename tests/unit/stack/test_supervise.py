@@ -94,4 +94,4 @@ def test_pauses_double_up_to_the_longest_and_start_anew_after_a_healthy_life() -
 
 def test_every_line_of_the_procfile_is_read() -> None:
     names = set(supervise.read_procfile(ROOT / "Procfile"))
-    assert names == {"web", "gpu", "worker", "relay", "beat"}
+    assert names == {"web", "gpu", "worker", "worker2", "relay", "beat"}
