@@ -4,6 +4,7 @@ Nothing here delays the answer: titles and summaries are tasks, enqueued in the 
 ends the turn, and only when there is something for them to do.
 """
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.conf import settings
@@ -17,8 +18,9 @@ from apps.conversations.contracts import (
     TurnOutcome,
     TurnState,
 )
+from apps.conversations.domain.steps import Step
 from apps.conversations.models.conversations import Conversation
-from apps.conversations.services import turns
+from apps.conversations.services import attempts
 from apps.conversations.summaries import SUMMARISE_TASK
 from apps.conversations.titles import TITLE_TASK
 from apps.core.logging import get_logger
@@ -30,14 +32,18 @@ from apps.providers.contracts import ModelInfo
 logger = get_logger(__name__)
 
 
-def settle(claimed: ClaimedTurn, outcome: TurnOutcome) -> None:
-    """End the attempt with `outcome`; a fenced attempt leaves no trace."""
+def settle(claimed: ClaimedTurn, outcome: TurnOutcome, trace: Sequence[Step] = ()) -> bool:
+    """End the attempt with `outcome` and keep its last steps.
+
+    Returns:
+        False when the attempt was fenced off meanwhile; nothing is written then.
+    """
 
     def follow_up(conversation: Conversation) -> None:
         _enqueue_follow_ups(claimed, outcome, conversation)
 
-    if not turns.finish_turn(claimed=claimed, outcome=outcome, follow_up=follow_up):
-        return
+    if not attempts.finish_turn(claimed=claimed, outcome=outcome, trace=trace, follow_up=follow_up):
+        return False
     metrics.turns_total.labels(outcome.state.value).inc()
     if outcome.completion_tokens:
         metrics.tokens_streamed_total.inc(outcome.completion_tokens)
@@ -50,6 +56,7 @@ def settle(claimed: ClaimedTurn, outcome: TurnOutcome) -> None:
         model=claimed.model,
         completion_tokens=outcome.completion_tokens,
     )
+    return True
 
 
 def _enqueue_follow_ups(

@@ -21,7 +21,7 @@ from apps.conversations.domain.exchange import fitting
 from apps.conversations.domain.packing import estimated_tokens
 from apps.conversations.domain.steps import StepKind
 from apps.conversations.errors import AnswerTimedOut
-from apps.conversations.services import turns
+from apps.conversations.services import attempts
 from apps.conversations.services.handover import hand_over_turn
 from apps.conversations.stream import cancel_requested
 from apps.conversations.tracing import Trace
@@ -323,7 +323,7 @@ class Attempt:
     async def _save(self) -> bool:
         try:
             return await tenant_db(
-                turns.save_partial, claimed=self._claimed, text=self._answer.text
+                attempts.save_partial, claimed=self._claimed, text=self._answer.text
             )
         except DatabaseError:  # the end decides; a lost interim copy is not a lost answer
             logger.warning("turn.save_failed", turn_id=str(self._claimed.turn_id))

@@ -4,15 +4,18 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Count, Q
+from django.db import connection
 
 from apps.conversations.domain.states import ACTIVE
 from apps.conversations.errors import TooManyTurns
-from apps.conversations.models.turns import Turn
 from apps.core import ratelimit, scope
 from apps.tenants import selectors as tenants
 
 _PERIOD_S = 60.0
+_ACTIVE = (
+    "SELECT count(*) FILTER (WHERE requester_id = %s), count(*) FROM conversations_turn"
+    " WHERE state = ANY(%s)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +60,10 @@ def demand_room(user_id: UUID, *, turns: int) -> None:
         TooManyTurns: Of this person, or of the whole workspace.
     """
     limits = limits_here()
-    active = Turn.objects.filter(state__in=ACTIVE).aggregate(
-        mine=Count("pk", filter=Q(requester_id=user_id)), everybodys=Count("pk")
-    )
-    if active["mine"] + turns > limits.turns_per_user:
+    with connection.cursor() as cursor:
+        cursor.execute(_ACTIVE, [user_id, sorted(ACTIVE)])
+        mine, everybodys = cursor.fetchone()
+    if mine + turns > limits.turns_per_user:
         raise TooManyTurns(limit=limits.turns_per_user, whose="person")
-    if active["everybodys"] + turns > limits.turns_per_tenant:
+    if everybodys + turns > limits.turns_per_tenant:
         raise TooManyTurns(limit=limits.turns_per_tenant, whose="workspace")

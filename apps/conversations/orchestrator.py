@@ -6,6 +6,7 @@ the chosen model in `degradation`.
 """
 
 import threading
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.conf import settings
@@ -16,10 +17,10 @@ from apps.conversations.acting import offered_tools
 from apps.conversations.attempt import Attempt, Prepared
 from apps.conversations.context import assemble_prompt
 from apps.conversations.contracts import ClaimedTurn, TurnOutcome, TurnState
-from apps.conversations.domain.steps import StepKind
+from apps.conversations.domain.steps import Step, StepKind
 from apps.conversations.elsewhere import elsewhere, with_images
 from apps.conversations.instructions import system_message
-from apps.conversations.services import steps, turns
+from apps.conversations.services import attempts, steps
 from apps.conversations.tracing import Trace
 from apps.core.concurrency import run_async
 from apps.core.envelope import error_body
@@ -43,7 +44,7 @@ def run_turn(*, turn_id: UUID) -> None:
     lease runs out, and the reaper gives the turn its next attempt.
     """
     owner = new_owner()
-    claimed = turns.claim_turn(turn_id=turn_id, owner=owner, lease_ttl_s=LEASE_TTL_S)
+    claimed = attempts.claim_turn(turn_id=turn_id, owner=owner, lease_ttl_s=LEASE_TTL_S)
     if claimed is None:
         logger.info("turn.not_waiting", turn_id=str(turn_id))
         return
@@ -56,7 +57,7 @@ def run_turn(*, turn_id: UUID) -> None:
             if outcome is not None:
                 _settle(claimed, outcome, held, trace)
         finally:
-            _keep(claimed, trace)
+            _record(claimed, trace.drain())
 
 
 def _settle(claimed: ClaimedTurn, outcome: TurnOutcome, held: Held, trace: Trace) -> None:
@@ -72,29 +73,39 @@ def _settle(claimed: ClaimedTurn, outcome: TurnOutcome, held: Held, trace: Trace
         completion_tokens=outcome.completion_tokens,
         error=outcome.error["type"] if outcome.error else None,
     )
-    _keep(claimed, trace)  # before the end is told: whoever hears of it may look at once
-    for pause_s in (*_SETTLE_PAUSES_S, None):
+    # With the end, so that whoever hears of it may look at once.
+    collected, pauses = trace.drain(), iter(_SETTLE_PAUSES_S)
+    while True:
         try:
-            aftermath.settle(claimed, outcome)
+            if not aftermath.settle(claimed, outcome, collected):
+                _record(claimed, collected)  # fenced off: what it did is told all the same
         except OperationalError:
+            pause_s = next(pauses, None)
             if pause_s is None or held.lost:
                 raise
             logger.warning("turn.settle_retried", turn_id=str(claimed.turn_id))
             close_old_connections()
             threading.Event().wait(pause_s)
+        except DatabaseError:
+            if not collected:
+                raise
+            _lose(claimed, collected)
+            collected = []
         else:
             return
 
 
-def _keep(claimed: ClaimedTurn, trace: Trace) -> None:
-    collected = trace.drain()
-    if not collected:
-        return
+def _record(claimed: ClaimedTurn, collected: Sequence[Step]) -> None:
     try:
         steps.record_steps(claimed=claimed, steps=collected)
-    except DatabaseError:  # explains an answer, is not one
-        logger.warning("turn.trace_lost", turn_id=str(claimed.turn_id), steps=len(collected))
-        close_old_connections()
+    except DatabaseError:
+        _lose(claimed, collected)
+
+
+def _lose(claimed: ClaimedTurn, collected: Sequence[Step]) -> None:
+    # A trace explains an answer; it must not cost one.
+    logger.warning("turn.trace_lost", turn_id=str(claimed.turn_id), steps=len(collected))
+    close_old_connections()
 
 
 def _answered(claimed: ClaimedTurn, held: Held, trace: Trace) -> TurnOutcome | None:

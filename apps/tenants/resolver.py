@@ -1,4 +1,4 @@
-"""From a host name to a tenant: the one way for HTTP and WebSocket.
+"""From a host name or an id to a tenant: the one way for HTTP, WebSocket and tasks.
 
 Answers are kept in this process for a few seconds, so that a page with many requests asks the
 database once and a suspension still takes effect almost at once.
@@ -7,14 +7,17 @@ database once and a suspension still takes effect almost at once.
 import threading
 import time
 from collections import OrderedDict
+from uuid import UUID
 
 from django.conf import settings
 
 from apps.core.scope import TenantRef
 from apps.tenants.contracts import HostResolution
+from apps.tenants.domain.states import TenantState
 from apps.tenants.models import Domain, Tenant
 
 _KNOWN_S, _UNKNOWN_S = 5.0, 1.0
+_ACTIVE_S = 2.0  # for tasks, of which there are many a second
 _ENTRIES_MAX = 10_000
 
 _PLATFORM = HostResolution(ref=None)
@@ -34,10 +37,9 @@ class _Cache:
                 return False, None
             return True, entry[1]
 
-    def put(self, host: str, resolution: HostResolution | None) -> None:
-        lifetime = _KNOWN_S if resolution is not None else _UNKNOWN_S
+    def put(self, host: str, resolution: HostResolution | None, *, lifetime_s: float) -> None:
         with self._lock:
-            self._entries[host] = (time.monotonic() + lifetime, resolution)
+            self._entries[host] = (time.monotonic() + lifetime_s, resolution)
             while len(self._entries) > _ENTRIES_MAX:
                 self._entries.popitem(last=False)
 
@@ -47,6 +49,7 @@ class _Cache:
 
 
 _cache = _Cache()
+_active = _Cache()  # by tenant id; holds nothing that is not active
 
 
 def normalised_host(host: str) -> str:
@@ -81,13 +84,28 @@ def resolve(host: str) -> HostResolution | None:
     if domain is not None:
         tenant = domain.tenant
         resolution = HostResolution(ref=ref_of(tenant), state=tenant.state)
-    _cache.put(name, resolution)
+    lifetime_s = _KNOWN_S if resolution is not None else _UNKNOWN_S
+    _cache.put(name, resolution, lifetime_s=lifetime_s)
     return resolution
+
+
+def find_active_ref(tenant_id: UUID) -> TenantRef | None:
+    """Return the tenant with this id if work may be done for it."""
+    _known, kept = _active.get(str(tenant_id))
+    if kept is not None:
+        return kept.ref
+    tenant = Tenant.objects.filter(pk=tenant_id, state=TenantState.ACTIVE).first()
+    if tenant is None:
+        return None
+    ref = ref_of(tenant)
+    _active.put(str(tenant_id), HostResolution(ref=ref, state=tenant.state), lifetime_s=_ACTIVE_S)
+    return ref
 
 
 def forget_hosts() -> None:
     """Drop this process's answers; called when a tenant or domain changes here."""
     _cache.clear()
+    _active.clear()
 
 
 def ref_of(tenant: Tenant) -> TenantRef:

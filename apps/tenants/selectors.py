@@ -11,7 +11,7 @@ from apps.tenants.contracts import PlanLimits
 from apps.tenants.domain.slugs import numbered, slug_from_name, slug_problem
 from apps.tenants.domain.states import TenantState
 from apps.tenants.models import Domain, SchemaTemplate, SpareSchema, Tenant
-from apps.tenants.resolver import is_platform_host, ref_of
+from apps.tenants.resolver import find_active_ref, is_platform_host, ref_of
 
 __all__ = [
     "find_active_ref",
@@ -33,12 +33,6 @@ _SUGGESTIONS_MAX = 99
 def find_ref(tenant_id: UUID) -> TenantRef | None:
     """Return the tenant with this id, whatever its state."""
     tenant = Tenant.objects.filter(pk=tenant_id).first()
-    return ref_of(tenant) if tenant else None
-
-
-def find_active_ref(tenant_id: UUID) -> TenantRef | None:
-    """Return the tenant with this id if work may be done for it."""
-    tenant = Tenant.objects.filter(pk=tenant_id, state=TenantState.ACTIVE).first()
     return ref_of(tenant) if tenant else None
 
 

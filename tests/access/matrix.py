@@ -228,9 +228,12 @@ def _settings_rows() -> tuple[Row, ...]:
         ),
         _api("members"),
         _api(
-            f"{message}/feedback", path=f"{own_message}/feedback", method="PUT", body={"rating": 1}
+            f"{message}/feedback",
+            path="/api/v1/messages/{finished}/feedback",
+            method="PUT",
+            body={"rating": 1},
         ),
-        _api(f"{message}/feedback", path=f"{own_message}/feedback", method="DELETE"),
+        _api(f"{message}/feedback", path="/api/v1/messages/{finished}/feedback", method="DELETE"),
         _api(f"{message}/pin", path=f"{own_message}/pin", method="PUT"),
         _api(f"{message}/pin", path=f"{own_message}/pin", method="DELETE"),
         _api("personas"),

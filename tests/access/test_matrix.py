@@ -84,6 +84,7 @@ def scene(committed: World, people: People, actor_in: ActorIn) -> Scene:
         ended = send(actor=ann, tenant=committed.acme).turn_id
         hub.stop_turn(actor=ann, turn_id=ended)
         answer_id = hub.open_turn(actor=ann, turn_id=turn.turn_id).answer_id
+        finished_id = hub.open_turn(actor=ann, turn_id=ended).answer_id
         kept = memory.remember(actor=ann, permission=MEMORY_WRITE, text="coffee").memory
     names = {
         "memory": kept.id,
@@ -95,6 +96,7 @@ def scene(committed: World, people: People, actor_in: ActorIn) -> Scene:
         "ended": ended,
         "message": turn.message_id,
         "answer": answer_id,
+        "finished": finished_id,
         "attachment": ready_attachment(owner_id=people.ann, tenant=committed.acme),
         "acme": committed.acme.id,
         "key": key.id,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 
 from apps.audit import services as audit
@@ -24,6 +24,7 @@ from apps.conversations.contracts import (
     Notice,
     TurnChanged,
 )
+from apps.conversations.domain.states import ACTIVE
 from apps.conversations.errors import ConversationNotFound
 from apps.conversations.models.conversations import Conversation
 from apps.conversations.models.messages import Message
@@ -33,6 +34,9 @@ from apps.conversations.rendering import as_json
 from apps.conversations.search.outbox import note_changed
 from apps.core.clock import now
 
+# By hand, as below: every message and every answer passes here twice.
+_LOCK = "SELECT * FROM conversations_conversation WHERE id = %s FOR NO KEY UPDATE"
+
 
 def lock_conversation(conversation_id: UUID) -> Conversation:
     """Return the conversation, locked until the transaction ends.
@@ -40,10 +44,10 @@ def lock_conversation(conversation_id: UUID) -> Conversation:
     Raises:
         ConversationNotFound: It is gone.
     """
-    found = Conversation.objects.select_for_update(no_key=True).filter(pk=conversation_id).first()
-    if found is None:
+    found = list(Conversation.objects.raw(_LOCK, [conversation_id]))
+    if not found:
         raise ConversationNotFound
-    return found
+    return found[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +57,7 @@ class Change:
     Attributes:
         columns: Columns of the conversation that were set and are not yet saved.
         new_messages: Messages this transaction stored.
+        ended: Answers this transaction ended, as they are now; nobody rates one before its end.
         messages: Ids of messages that are different.
         turns: Turns that are new or different, as they are now.
         only_for: Tell this person alone what changed, and the others only the new version; None
@@ -64,6 +69,7 @@ class Change:
     conversation: Conversation
     columns: Sequence[str] = ()
     new_messages: Sequence[Message] = ()
+    ended: Sequence[Message] = ()
     messages: Sequence[UUID] = ()
     turns: Sequence[Turn] = ()
     only_for: UUID | None = None
@@ -73,16 +79,15 @@ class Change:
 
 def announce(change: Change) -> None:
     """Save and count the change, and tell people about it after the commit."""
-    conversation = change.conversation
+    row = change.conversation
     columns = [*change.columns, "version"]
-    conversation.version += 1
+    row.version += 1
     if change.touched:
-        conversation.updated_at = now()
+        row.updated_at = now()
         columns.append("updated_at")
-    conversation.save(update_fields=columns)
+    _save_with_details(row, columns)
     if _is_searched_for(change):
-        note_changed(conversation.pk)
-    row = selectors.with_details(Conversation.objects.filter(pk=conversation.pk)).get()
+        note_changed(row.pk)
     notices = {
         person: _notices(row, change, person)
         if change.only_for in {None, person}
@@ -90,6 +95,37 @@ def announce(change: Change) -> None:
         for person in people_of(row)
     }
     transaction.on_commit(lambda: publish(notices))
+
+
+_DETAILS = (
+    " RETURNING (SELECT t.id FROM conversations_turn t WHERE t.conversation_id = c.id"
+    " AND t.state = ANY(%s) ORDER BY t.id LIMIT 1),"
+    " ARRAY(SELECT p.user_id FROM conversations_participant p WHERE p.conversation_id = c.id"
+    " ORDER BY p.user_id)"
+)
+
+
+def _save_with_details(row: Conversation, columns: Sequence[str]) -> None:
+    """Save columns of a locked conversation and add what `with_details` adds, in one statement.
+
+    Every message and every answer passes here; everything else of the row is as it was locked.
+    """
+    known = {
+        name: field
+        for field in row._meta.concrete_fields  # public
+        for name in (field.name, field.attname)
+    }
+    fields = [known[name] for name in dict.fromkeys(columns)]
+    values = [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields]
+    pairs = ", ".join(f"{field.attname} = %s" for field in fields)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE conversations_conversation c SET {pairs} WHERE c.id = %s{_DETAILS}",  # noqa: S608  # names of columns
+            [*values, row.pk, sorted(ACTIVE)],
+        )
+        details = zip(("active_turn_id", "participant_ids"), cursor.fetchone(), strict=True)
+    for name, value in details:
+        setattr(row, name, value)
 
 
 def people_of(row: Conversation) -> set[UUID]:
@@ -121,14 +157,18 @@ def _is_searched_for(change: Change) -> bool:
     if change.conversation.temporary:
         return False
     final = not change.turns and (change.new_messages or "title" in change.columns)
-    return bool(change.messages or final or change.copied)
+    return bool(change.messages or change.ended or final or change.copied)
 
 
 def _notices(row: Conversation, change: Change, person: UUID) -> list[Notice]:
-    for message in change.new_messages:  # what `with_turns` reads for stored ones
+    at_hand = [*change.new_messages, *change.ended]
+    turn_of = {turn.answer_id: turn for turn in change.turns}
+    for message in at_hand:  # what `with_turns` reads for others
+        turn = turn_of.get(message.pk)
         message.shows_reasoning = row.show_reasoning  # type: ignore[attr-defined]  # an annotation
+        message.turn_error = turn.error if turn else None  # type: ignore[attr-defined]  # as above
     views = selectors.message_views(
-        change.new_messages, turn_ids={turn.answer_id: turn.pk for turn in change.turns}
+        at_hand, turn_ids={answer_id: turn.pk for answer_id, turn in turn_of.items()}
     )
     if change.messages:
         rows = Message.objects.filter(pk__in=change.messages)

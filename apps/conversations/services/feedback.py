@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from apps.conversations.contracts import MessageKind, MessageView
+from apps.conversations.contracts import MessageKind, MessageStatus, MessageView
 from apps.conversations.errors import MessageNotFound
 from apps.conversations.models.conversations import Conversation
 from apps.conversations.models.messages import Feedback, Message
@@ -35,6 +35,7 @@ def rate_answer(
         PermissionDenied: The actor lacks the permission.
         MessageNotFound: It does not exist, or is not the actor's to see.
         InvalidInput: It is no answer of the assistant.
+        Conflict: It is still being written.
     """
     user_id = require_owner(actor, permission)
     message = access_message(actor=actor, message_id=message_id, permission=permission)
@@ -43,6 +44,8 @@ def rate_answer(
     if "\x00" in comment:
         raise InvalidInput(fields={"comment": ["The character NUL cannot be stored: remove it."]})
     conversation = lock_conversation(message.conversation_id)
+    if Message.objects.filter(pk=message_id, status=MessageStatus.STREAMING).exists():
+        raise Conflict("This answer is still being written. Rate it when it is there.")
     Feedback.objects.update_or_create(
         message=message,
         user_id=user_id,

@@ -247,6 +247,11 @@ class _Place:
     steered: Turn | None = None
 
 
+_ACTIVE_HERE = (
+    "SELECT * FROM conversations_turn WHERE conversation_id = %s AND state = ANY(%s) ORDER BY id"
+)
+
+
 def _place(wanted: NewMessage, conversation: Conversation, *, is_new: bool) -> _Place:
     if is_new:
         return _Place()
@@ -258,7 +263,7 @@ def _place(wanted: NewMessage, conversation: Conversation, *, is_new: bool) -> _
     parent_id = conversation.leaf_id or last_message_id(conversation)
     if wanted.parent_id is not None:
         parent_id = message_here(conversation, wanted.parent_id).pk
-    active = list(Turn.objects.filter(conversation=conversation, state__in=ACTIVE).order_by("id"))
+    active = list(Turn.objects.raw(_ACTIVE_HERE, [conversation.pk, sorted(ACTIVE)]))
     # A command that was given meanwhile stands between, and nobody waits for it.
     said_last = _last_said(parent_id) if active else parent_id
     before = next((turn for turn in active if turn.answer_id == said_last), None)

@@ -3,10 +3,22 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from django.db import connection
+from psycopg.types.json import Jsonb
+
 from apps.conversations.contracts import ClaimedTurn
 from apps.conversations.domain.steps import Step
 from apps.conversations.models.steps import TurnStep
 from apps.core import scope
+
+# By hand: every turn writes a handful.
+_KEEP = """
+INSERT INTO conversations_turnstep
+    (turn_id, attempt, correlation_id, id, seq, kind, key, detail, started_at, ms)
+SELECT %s, %s, %s, step.* FROM unnest(
+    %s::uuid[], %s::smallint[], %s::text[], %s::text[], %s::jsonb[], %s::timestamptz[], %s::int[]
+) AS step
+"""
 
 
 def _row(claimed: ClaimedTurn, step: Step) -> TurnStep:
@@ -25,7 +37,17 @@ def _row(claimed: ClaimedTurn, step: Step) -> TurnStep:
 
 def record_steps(*, claimed: ClaimedTurn, steps: Sequence[Step]) -> None:
     """Keep steps of an attempt, all in one statement."""
-    TurnStep.objects.bulk_create([_row(claimed, step) for step in steps])
+    rows = [_row(claimed, step) for step in steps]
+    if not rows:
+        return
+    columns = zip(
+        *((r.pk, r.seq, r.kind, r.key, Jsonb(r.detail), r.started_at, r.ms) for r in rows),
+        strict=True,
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _KEEP, [claimed.turn_id, claimed.attempt, scope.correlation_id(), *map(list, columns)]
+        )
 
 
 def record_tool_call(*, claimed: ClaimedTurn, step: Step) -> UUID:

@@ -1,24 +1,17 @@
-"""The life of a turn in the database: queued, claimed, kept, ended, recovered.
+"""The life of a turn in the database: queued, waited for, recovered, cancelled.
 
-Exactly-once is a property of these statements: one `UPDATE … WHERE state … RETURNING` claims an
-attempt, and every later write carries `WHERE attempt = mine`.
+What a worker writes while it holds a turn is in `attempts`.
 """
 
-from collections.abc import Callable
-from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Q
 
 from apps.audit import services as audit
 from apps.conversations.contracts import (
-    ClaimedTurn,
     RetryingEvent,
-    TextPart,
     TurnKind,
-    TurnOutcome,
-    TurnSettings,
     TurnState,
     TurnView,
 )
@@ -29,18 +22,17 @@ from apps.conversations.domain.states import (
     answer_status,
 )
 from apps.conversations.errors import AttemptsExhausted, TurnNotFound
-from apps.conversations.models.conversations import Conversation, Participant
+from apps.conversations.models.conversations import Conversation
 from apps.conversations.models.messages import Message
 from apps.conversations.models.turns import Turn
 from apps.conversations.selectors import (
     access_turn,
-    branch_messages,
     terminal_event,
     turn_view,
 )
 from apps.conversations.services.changes import Change, announce, lock_conversation
 from apps.conversations.services.personas import turn_settings
-from apps.conversations.stream import append_end, append_event, is_torn, request_cancel
+from apps.conversations.stream import append_end, append_event, request_cancel
 from apps.core import scope
 from apps.core.clock import now
 from apps.core.envelope import error_body
@@ -108,16 +100,20 @@ def _wait(turn: Turn) -> None:
     jobs.hold_lease(kind=LEASE_KIND, key=turn.pk, owner="queue", ttl_s=_MESSAGE_TTL_S)
 
 
-def _release_next(turn: Turn) -> list[Turn]:
+_RELEASE = """
+UPDATE conversations_turn SET blocked_by_id = NULL
+WHERE blocked_by_id = %s AND state = 'queued' RETURNING *
+"""
+
+
+def release_next(turn: Turn) -> list[Turn]:
     """Enqueue what waited for a turn that ended, and return it; the conversation is locked.
 
     The lock closes the gap between a message that looks whether an answer is running and the end
     of that answer: whoever comes second sees what the first did.
     """
-    waiting = list(Turn.objects.filter(blocked_by=turn, state=TurnState.QUEUED))
+    waiting = sorted(Turn.objects.raw(_RELEASE, [turn.pk]), key=lambda each: each.pk)
     for following in waiting:
-        following.blocked_by = None
-        following.save(update_fields=["blocked_by"])
         _enqueue(following)
     return waiting
 
@@ -125,136 +121,6 @@ def _release_next(turn: Turn) -> list[Turn]:
 def _enqueue(turn: Turn, *, ttl_s: float = _QUEUED_TTL_S) -> None:
     jobs.hold_lease(kind=LEASE_KIND, key=turn.pk, owner="queue", ttl_s=ttl_s)
     jobs.enqueue_on_commit(RUN_TASK, queue=turn.queue, turn_id=turn.pk)
-
-
-@transaction.atomic(durable=True)
-def claim_turn(*, turn_id: UUID, owner: str, lease_ttl_s: float) -> ClaimedTurn | None:
-    """Take a waiting turn for one attempt, or return None if it is not waiting any more.
-
-    Args:
-        turn_id: The turn.
-        owner: A name unique to this run.
-        lease_ttl_s: Seconds until the reaper takes this worker for dead without renewal.
-    """
-    claimed = Turn.objects.filter(
-        pk=turn_id, state__in=WAITING, attempt__lt=MAX_ATTEMPTS, blocked_by__isnull=True
-    ).update(state=TurnState.RUNNING, attempt=F("attempt") + 1, owner=owner, started_at=now())
-    if not claimed:
-        return None
-    others = Participant.objects.filter(conversation=OuterRef("conversation"))
-    turn = (
-        Turn.objects.select_related("conversation", "continues")
-        .annotate(shared=Exists(others))
-        .get(pk=turn_id)
-    )
-    jobs.hold_lease(kind=LEASE_KIND, key=turn_id, owner=owner, ttl_s=lease_ttl_s)
-    return ClaimedTurn(
-        turn_id=turn_id,
-        conversation_id=turn.conversation_id,
-        answer_id=turn.answer_id,
-        attempt=turn.attempt,
-        owner=owner,
-        model=turn.model,
-        tenant=scope.require(),
-        history=branch_messages(leaf_id=turn.user_message_id),
-        settings=TurnSettings.model_validate(turn.settings),
-        kind=TurnKind(turn.kind),
-        prefix=turn.continues.text if turn.continues is not None else "",
-        requester_id=turn.requester_id,
-        temporary=turn.conversation.temporary,
-        shared=turn.shared,
-        level=turn.level,
-    )
-
-
-def _stored_parts(outcome: TurnOutcome) -> list[dict[str, Any]]:
-    if outcome.parts:
-        return [_without_nul(part.model_dump(mode="json")) for part in outcome.parts]
-    return _text_parts(outcome.text)
-
-
-def _text_parts(text: str) -> list[dict[str, Any]]:
-    return [_without_nul(TextPart(text=text).model_dump(mode="json"))] if text else []
-
-
-def _without_nul(part: dict[str, Any]) -> dict[str, Any]:
-    # PostgreSQL's jsonb takes every character but this one, and a model may write it.
-    return {
-        name: value.replace("\x00", "") if isinstance(value, str) else value
-        for name, value in part.items()
-    }
-
-
-@transaction.atomic(durable=True)
-def save_partial(*, claimed: ClaimedTurn, text: str) -> bool:
-    """Keep the text written so far, unless this attempt was fenced off.
-
-    Returns:
-        Whether this attempt still holds the turn.
-    """
-    # The turn is locked first: a condition on another table is judged by what was true when the
-    # statement began, so a save that waited for the end of the turn would undo its text.
-    mine = Turn.objects.select_for_update(no_key=True, of=("self",)).filter(
-        pk=claimed.turn_id, attempt=claimed.attempt, state=TurnState.RUNNING
-    )
-    if not mine.values_list("pk", flat=True).first():
-        return False
-    Message.objects.filter(pk=claimed.answer_id).update(parts=_text_parts(text))
-    return True
-
-
-def finish_turn(
-    *,
-    claimed: ClaimedTurn,
-    outcome: TurnOutcome,
-    follow_up: Callable[[Conversation], None] | None = None,
-) -> bool:
-    """End the attempt: write answer, usage and state, then the one terminal event.
-
-    Args:
-        claimed: The attempt.
-        outcome: How it ended.
-        follow_up: Enqueues what comes after the answer; called inside the transaction.
-
-    Returns:
-        False when the attempt was fenced off meanwhile; nothing is written then.
-    """
-    with transaction.atomic(durable=True):
-        ended = Turn.objects.filter(
-            pk=claimed.turn_id, attempt=claimed.attempt, state=TurnState.RUNNING
-        ).update(
-            state=outcome.state,
-            finish_reason=outcome.finish_reason,
-            error=outcome.error,
-            prompt_tokens=outcome.prompt_tokens,
-            completion_tokens=outcome.completion_tokens,
-            usage_estimated=outcome.usage_estimated,
-            level=outcome.level,
-            context=outcome.context,
-            finished_at=now(),
-            **({"model": outcome.model} if outcome.model else {}),
-        )
-        if not ended:
-            logger.warning("turn.fenced_off", turn_id=str(claimed.turn_id), attempt=claimed.attempt)
-            return False
-        Message.objects.filter(pk=claimed.answer_id).update(
-            parts=_stored_parts(outcome),
-            status=answer_status(outcome.state),
-            **({"model": outcome.model} if outcome.model else {}),
-        )
-        turn = Turn.objects.get(pk=claimed.turn_id)
-        conversation = lock_conversation(claimed.conversation_id)
-        released = _release_next(turn)
-        announce(
-            Change(conversation=conversation, messages=[turn.answer_id], turns=[turn, *released])
-        )
-        if follow_up is not None:
-            follow_up(conversation)
-    # The lease outlives the event: if it cannot be written now, the reaper writes it.
-    whole = outcome.text if is_torn(turn.pk) else None
-    if append_end(turn.pk, terminal_event(turn), whole=whole):
-        jobs.release_lease(kind=LEASE_KIND, key=claimed.turn_id, owner=claimed.owner)
-    return True
 
 
 def announce_end(turn: Turn) -> bool:
@@ -322,7 +188,7 @@ def _end_without_worker(
     turn.save(update_fields=["state", "finished_at", "error"])
     Message.objects.filter(pk=turn.answer_id).update(status=answer_status(state))
     conversation = lock_conversation(turn.conversation_id)
-    released = _release_next(turn)
+    released = release_next(turn)
     announce(Change(conversation=conversation, messages=[turn.answer_id], turns=[turn, *released]))
     # Until the event is in the log, the reaper looks again; it drops the lease when it is.
     jobs.hold_lease(kind=LEASE_KIND, key=turn.pk, owner="announce", ttl_s=_ANNOUNCE_TTL_S)

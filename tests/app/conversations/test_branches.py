@@ -19,7 +19,7 @@ from apps.conversations.models.conversations import Conversation, Participant
 from apps.conversations.models.messages import Message
 from apps.conversations.models.turns import Turn
 from apps.conversations.permissions import CHAT
-from apps.conversations.services import turns
+from apps.conversations.services import attempts
 from apps.core import scope
 from apps.core.errors import InvalidInput
 from apps.core.ids import new_id
@@ -109,7 +109,7 @@ def test_the_model_sees_its_own_branch_and_nothing_of_the_others(
     )
 
     with scope.tenant_scope(committed.acme):
-        claimed = turns.claim_turn(turn_id=edited.turn_id, owner="me", lease_ttl_s=9)
+        claimed = attempts.claim_turn(turn_id=edited.turn_id, owner="me", lease_ttl_s=9)
 
     assert claimed is not None
     assert [m.text for m in claimed.history] == ["anew"]
@@ -165,9 +165,9 @@ def test_an_answer_that_is_being_written_is_not_asked_again(committed: World, an
 def test_an_interrupted_answer_goes_on_where_it_stopped(committed: World, ann: Actor) -> None:
     accepted = send(actor=ann, tenant=committed.acme)
     with scope.tenant_scope(committed.acme):
-        claimed = turns.claim_turn(turn_id=accepted.turn_id, owner="me", lease_ttl_s=9)
+        claimed = attempts.claim_turn(turn_id=accepted.turn_id, owner="me", lease_ttl_s=9)
         assert claimed is not None
-        turns.finish_turn(
+        attempts.finish_turn(
             claimed=claimed, outcome=TurnOutcome(state=TurnState.INTERRUPTED, text="It was a dark ")
         )
 
@@ -178,7 +178,7 @@ def test_an_interrupted_answer_goes_on_where_it_stopped(committed: World, ann: A
     )
 
     with scope.tenant_scope(committed.acme):
-        again = turns.claim_turn(turn_id=more.turn_id, owner="me", lease_ttl_s=9)
+        again = attempts.claim_turn(turn_id=more.turn_id, owner="me", lease_ttl_s=9)
         assert again is not None
         assert (again.prefix, again.kind.value) == ("It was a dark ", "continue")
         assert Message.objects.get(pk=again.answer_id).text == "It was a dark "

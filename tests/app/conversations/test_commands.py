@@ -12,7 +12,7 @@ from apps.conversations.commands.contracts import Command, CommandCall, CommandR
 from apps.conversations.contracts import Delivery
 from apps.conversations.models.turns import Turn
 from apps.conversations.selectors import branch_messages
-from apps.conversations.services import turns
+from apps.conversations.services import attempts
 from apps.conversations.stream import logged, stream_key
 from apps.core import scope
 from apps.core.errors import InvalidInput
@@ -152,7 +152,7 @@ def test_a_reset_starts_a_branch_that_nothing_stands_before(owner: Person) -> No
     following = owner.say("after", here)
 
     with scope.tenant_scope(owner.world.acme):
-        claimed = turns.claim_turn(turn_id=UUID(following["turn_id"]), owner="w", lease_ttl_s=9)
+        claimed = attempts.claim_turn(turn_id=UUID(following["turn_id"]), owner="w", lease_ttl_s=9)
     assert claimed is not None
     assert [message.text for message in claimed.history] == ["after"]
     assert claimed.settings.system_instruction == ""

@@ -18,7 +18,8 @@ from apps.conversations.contracts import CancelledEvent, DoneEvent, StartEvent, 
 from apps.conversations.domain.snapshot import AnswerSnapshot, apply
 from apps.conversations.models.messages import Message
 from apps.conversations.models.turns import Turn
-from apps.conversations.services.turns import claim_turn, recover_turn, save_partial
+from apps.conversations.services.attempts import claim_turn, save_partial
+from apps.conversations.services.turns import recover_turn
 from apps.conversations.stream import FIELD, TurnWriter, append_end, logged, read_after, stream_key
 from apps.conversations.watching import START
 from apps.core import scope

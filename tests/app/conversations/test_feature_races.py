@@ -24,6 +24,7 @@ from apps.conversations.models.messages import Message
 from apps.conversations.models.turns import Turn
 from apps.conversations.permissions import CHAT
 from apps.conversations.services import (
+    attempts,
     configure_conversation,
     folders,
     forking,
@@ -88,11 +89,11 @@ def test_an_answer_that_ends_while_its_conversation_is_deleted_is_in_nobodys_way
         return lock_conversation(conversation_id)
 
     def end() -> bool:
-        claimed = turns.claim_turn(turn_id=UUID(sent["turn_id"]), owner="w", lease_ttl_s=10)
+        claimed = attempts.claim_turn(turn_id=UUID(sent["turn_id"]), owner="w", lease_ttl_s=10)
         assert claimed is not None
-        monkeypatch.setattr(turns, "lock_conversation", locked)
+        monkeypatch.setattr(attempts, "lock_conversation", locked)
         outcome = TurnOutcome(state=TurnState.COMPLETED, text="hi")
-        return turns.finish_turn(claimed=claimed, outcome=outcome)
+        return attempts.finish_turn(claimed=claimed, outcome=outcome)
 
     def remove() -> None:
         ending.wait(10)
@@ -114,7 +115,7 @@ def test_a_waiting_turn_is_cancelled_while_the_one_before_it_ends(
     first = owner.say("hello")
     second = owner.say("and then?", first["conversation_id"])
     ending = threading.Event()
-    release = turns._release_next
+    release = turns.release_next
 
     def released(turn: Turn) -> list[Turn]:
         if str(turn.pk) == first["turn_id"]:
@@ -123,11 +124,11 @@ def test_a_waiting_turn_is_cancelled_while_the_one_before_it_ends(
         return release(turn)
 
     def end() -> bool:
-        claimed = turns.claim_turn(turn_id=UUID(first["turn_id"]), owner="w", lease_ttl_s=10)
+        claimed = attempts.claim_turn(turn_id=UUID(first["turn_id"]), owner="w", lease_ttl_s=10)
         assert claimed is not None
-        monkeypatch.setattr(turns, "_release_next", released)
+        monkeypatch.setattr(attempts, "release_next", released)
         outcome = TurnOutcome(state=TurnState.COMPLETED, text="hi")
-        return turns.finish_turn(claimed=claimed, outcome=outcome)
+        return attempts.finish_turn(claimed=claimed, outcome=outcome)
 
     def cancel() -> TurnState:
         ending.wait(10)

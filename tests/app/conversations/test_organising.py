@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from apps.audit.models import AuditEntry
-from apps.conversations import expiry
+from apps.conversations import expiry, orchestrator
 from apps.conversations.models.conversations import Conversation
 from apps.conversations.models.messages import Feedback, Message
 from apps.conversations.notices import notices_key
@@ -16,6 +16,7 @@ from apps.core.clock import now
 from apps.core.ids import new_id
 from apps.core.redis import RedisRole, redis_client
 from tests.app.conversations.features import Person
+from tests.factories import send
 
 
 def started(person: Person, **options: object) -> str:
@@ -135,6 +136,20 @@ def test_a_thumb_is_kept_replaced_and_taken_back(owner: Person) -> None:
     assert owner.ask("DELETE", path)["feedback"] is None
     owner.refused("PUT", path, {"rating": 0}, status=400)
     owner.refused("PUT", f"messages/{sent.message_id}/feedback", {"rating": 1}, status=400)
+
+
+def test_an_answer_is_rated_once_it_is_there(owner: Person) -> None:
+    world = owner.world
+    sent = send(actor=owner.actor, tenant=world.acme)
+    (answer_id,) = [
+        key for key, row in owner.messages(sent.conversation_id).items() if row["turn_id"]
+    ]
+
+    owner.refused("PUT", f"messages/{answer_id}/feedback", {"rating": 1}, status=409)
+
+    with scope.tenant_scope(world.acme):
+        orchestrator.run_turn(turn_id=sent.turn_id)
+    owner.ask("PUT", f"messages/{answer_id}/feedback", {"rating": 1})
 
 
 def test_pinning_twice_is_pinning_once_and_commands_are_not_pinned(owner: Person) -> None:

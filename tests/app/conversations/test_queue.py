@@ -16,7 +16,7 @@ from apps.conversations.errors import QueueFull, TurnInProgress
 from apps.conversations.models.messages import Message
 from apps.conversations.models.turns import Turn
 from apps.conversations.permissions import CHAT
-from apps.conversations.services import turns
+from apps.conversations.services import attempts
 from apps.conversations.stream import cancel_key
 from apps.core import scope
 from apps.core.clock import now
@@ -98,7 +98,7 @@ def test_a_lost_release_is_made_good_by_the_reaper(committed: World, ann: Actor)
 def test_a_steering_message_stops_the_answer_and_goes_next(committed: World, ann: Actor) -> None:
     first = send(actor=ann, tenant=committed.acme)
     with scope.tenant_scope(committed.acme):
-        claimed = turns.claim_turn(turn_id=first.turn_id, owner="w", lease_ttl_s=9)
+        claimed = attempts.claim_turn(turn_id=first.turn_id, owner="w", lease_ttl_s=9)
         assert claimed is not None
 
     second = send(
@@ -111,10 +111,10 @@ def test_a_steering_message_stops_the_answer_and_goes_next(committed: World, ann
 
     with scope.tenant_scope(committed.acme):
         assert redis_client(RedisRole.STREAMS).exists(cancel_key(first.turn_id))
-        turns.finish_turn(
+        attempts.finish_turn(
             claimed=claimed, outcome=TurnOutcome(state=TurnState.CANCELLED, text="so far")
         )
-        following = turns.claim_turn(turn_id=second.turn_id, owner="w", lease_ttl_s=9)
+        following = attempts.claim_turn(turn_id=second.turn_id, owner="w", lease_ttl_s=9)
         assert following is not None
         assert [m.text for m in following.history][-2:] == ["so far", "rather this"]
 
@@ -158,13 +158,13 @@ def test_no_message_is_left_waiting_when_it_comes_as_the_answer_ends(
     for _round in range(8):
         first = send(actor=ann, tenant=committed.acme)
         with scope.tenant_scope(committed.acme):
-            claimed = turns.claim_turn(turn_id=first.turn_id, owner="w", lease_ttl_s=9)
+            claimed = attempts.claim_turn(turn_id=first.turn_id, owner="w", lease_ttl_s=9)
         assert claimed is not None
 
         def finish(claimed: ClaimedTurn = claimed) -> None:
             try:
                 with scope.tenant_scope(committed.acme):
-                    turns.finish_turn(
+                    attempts.finish_turn(
                         claimed=claimed, outcome=TurnOutcome(state=TurnState.COMPLETED, text="a")
                     )
             finally:

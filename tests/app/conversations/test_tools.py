@@ -21,7 +21,7 @@ from apps.conversations.models.steps import TurnStep
 from apps.conversations.models.turns import Turn
 from apps.conversations.permissions import CHAT
 from apps.conversations.search.indexing import index_conversation
-from apps.conversations.services import steps as ledger, turns
+from apps.conversations.services import attempts, steps as ledger
 from apps.conversations.stream import logged, stream_key
 from apps.conversations.tracing import Trace
 from apps.core import scope
@@ -295,7 +295,7 @@ def test_the_trace_is_served_to_whoever_sees_the_turn(
 
 def _died_after(turn_id: UUID, **detail: Any) -> None:
     """Leave what a worker leaves that took a note and died."""
-    claimed = turns.claim_turn(turn_id=turn_id, owner="dead", lease_ttl_s=9)
+    claimed = attempts.claim_turn(turn_id=turn_id, owner="dead", lease_ttl_s=9)
     assert claimed is not None
     arguments = '{"text": "milk"}'
     step = Trace().step(StepKind.TOOL_CALL, key=call_key("take_note", arguments), **detail)

@@ -5,18 +5,23 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from django.db import connection
 
 from apps.conversations import orchestrator, services
 from apps.conversations.contracts import TERMINAL_KINDS, TurnOutcome, TurnState
+from apps.conversations.domain.steps import Step, StepKind
 from apps.conversations.models.messages import Message
+from apps.conversations.models.steps import TurnStep
 from apps.conversations.models.turns import Turn
 from apps.conversations.permissions import CHAT
-from apps.conversations.services import turns
+from apps.conversations.services import attempts
 from apps.conversations.stream import logged, stream_key
+from apps.conversations.tracing import Trace
 from apps.core import scope
 from apps.core.clock import now
 from apps.core.redis import RedisRole, redis_client
 from apps.core.scope import Actor, TenantRef
+from apps.jobs.leases import Held
 from apps.jobs.models import DeadLetter, Lease
 from apps.jobs.reaper import reap_leases
 from apps.tenants import services as tenants
@@ -73,12 +78,51 @@ def test_running_a_turn_twice_answers_once(committed: World, ann: Actor) -> None
         assert Turn.objects.get().attempt == 1
 
 
+def test_a_trace_that_cannot_be_kept_costs_no_answer(
+    committed: World, ann: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*, steps: list[Step], **_: object) -> None:
+        if steps:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1 / 0")
+
+    turn_id = send(actor=ann, tenant=committed.acme, text="kept").turn_id
+    monkeypatch.setattr(attempts, "record_steps", broken)
+
+    with scope.tenant_scope(committed.acme):
+        orchestrator.run_turn(turn_id=turn_id)
+
+        assert Turn.objects.get().state == "completed"
+        assert terminal_of(turn_id) == ["done"]
+        assert not TurnStep.objects.exists()
+
+
+def test_what_a_fenced_attempt_did_is_told(committed: World, ann: Actor) -> None:
+    turn_id = send(actor=ann, tenant=committed.acme, text="twice").turn_id
+    with scope.tenant_scope(committed.acme):
+        ghost = attempts.claim_turn(turn_id=turn_id, owner="ghost", lease_ttl_s=9)
+        assert ghost is not None
+    expire_lease(turn_id)
+    reap_leases()
+    with scope.tenant_scope(committed.acme):
+        orchestrator.run_turn(turn_id=turn_id)
+        trace = Trace()
+        trace.add(StepKind.CLAIMED, model=ghost.model)
+        outcome = TurnOutcome(state=TurnState.COMPLETED, text="late")
+
+        orchestrator._settle(ghost, outcome, Held("ghost"), trace)
+
+        told = TurnStep.objects.filter(turn=turn_id, attempt=1).values_list("kind", flat=True)
+        assert list(told) == ["claimed", "settled"]
+        assert Turn.objects.get().attempt == 2
+
+
 def test_only_one_of_two_workers_claims_a_turn(committed: World, ann: Actor) -> None:
     turn_id = send(actor=ann, tenant=committed.acme).turn_id
 
     with scope.tenant_scope(committed.acme):
-        first = turns.claim_turn(turn_id=turn_id, owner="first", lease_ttl_s=9)
-        second = turns.claim_turn(turn_id=turn_id, owner="second", lease_ttl_s=9)
+        first = attempts.claim_turn(turn_id=turn_id, owner="first", lease_ttl_s=9)
+        second = attempts.claim_turn(turn_id=turn_id, owner="second", lease_ttl_s=9)
 
     assert first is not None
     assert second is None
@@ -87,9 +131,9 @@ def test_only_one_of_two_workers_claims_a_turn(committed: World, ann: Actor) -> 
 def test_a_dead_workers_turn_is_answered_on_the_next_attempt(committed: World, ann: Actor) -> None:
     turn_id = send(actor=ann, tenant=committed.acme, text="kept").turn_id
     with scope.tenant_scope(committed.acme):
-        dead = turns.claim_turn(turn_id=turn_id, owner="dead", lease_ttl_s=9)
+        dead = attempts.claim_turn(turn_id=turn_id, owner="dead", lease_ttl_s=9)
         assert dead is not None
-        turns.save_partial(claimed=dead, text="half an ans")
+        attempts.save_partial(claimed=dead, text="half an ans")
     expire_lease(turn_id)
 
     assert reap_leases() == 1
@@ -106,7 +150,7 @@ def test_a_dead_workers_turn_is_answered_on_the_next_attempt(committed: World, a
 def test_a_worker_that_was_taken_for_dead_changes_nothing(committed: World, ann: Actor) -> None:
     turn_id = send(actor=ann, tenant=committed.acme).turn_id
     with scope.tenant_scope(committed.acme):
-        ghost = turns.claim_turn(turn_id=turn_id, owner="ghost", lease_ttl_s=9)
+        ghost = attempts.claim_turn(turn_id=turn_id, owner="ghost", lease_ttl_s=9)
         assert ghost is not None
     expire_lease(turn_id)
     reap_leases()
@@ -116,8 +160,8 @@ def test_a_worker_that_was_taken_for_dead_changes_nothing(committed: World, ann:
         answer = Message.objects.get(role="assistant").text
         outcome = TurnOutcome(state=TurnState.COMPLETED, text="from the grave")
 
-        assert not turns.save_partial(claimed=ghost, text="from the grave")
-        assert not turns.finish_turn(claimed=ghost, outcome=outcome)
+        assert not attempts.save_partial(claimed=ghost, text="from the grave")
+        assert not attempts.finish_turn(claimed=ghost, outcome=outcome)
         assert Message.objects.get(role="assistant").text == answer
         assert terminal_of(turn_id) == ["done"]
 
@@ -126,7 +170,7 @@ def test_after_three_dead_workers_the_turn_fails_honestly(committed: World, ann:
     turn_id = send(actor=ann, tenant=committed.acme).turn_id
     for _attempt in range(3):
         with scope.tenant_scope(committed.acme):
-            assert turns.claim_turn(turn_id=turn_id, owner="dead", lease_ttl_s=9)
+            assert attempts.claim_turn(turn_id=turn_id, owner="dead", lease_ttl_s=9)
         expire_lease(turn_id)
         reap_leases()
 
@@ -143,7 +187,7 @@ def test_a_worker_that_dies_between_commit_and_event_is_made_up_for(
 ) -> None:
     turn_id = send(actor=ann, tenant=committed.acme).turn_id
     with scope.tenant_scope(committed.acme):
-        assert turns.claim_turn(turn_id=turn_id, owner="dying", lease_ttl_s=9)
+        assert attempts.claim_turn(turn_id=turn_id, owner="dying", lease_ttl_s=9)
         # As if the process ended right after its last commit.
         Turn.objects.filter(pk=turn_id).update(state=TurnState.COMPLETED, finish_reason="stop")
         assert terminal_of(turn_id) == []
@@ -207,7 +251,7 @@ def test_a_suspended_workspaces_turn_goes_on_when_it_is_opened_again(
 ) -> None:
     turn_id = send(actor=ann, tenant=committed.acme, text="patience").turn_id
     with scope.tenant_scope(committed.acme):
-        assert turns.claim_turn(turn_id=turn_id, owner="dead", lease_ttl_s=9)
+        assert attempts.claim_turn(turn_id=turn_id, owner="dead", lease_ttl_s=9)
     tenants.suspend_tenant(tenant_id=committed.acme.id)
     expire_lease(turn_id)
 

@@ -2,10 +2,12 @@ import re
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from apps.audit.models import AuditEntry
 from apps.core import crypto, scope
+from apps.core.ids import new_id
 from apps.tenants import provisioning, selectors, services as tenants
 from apps.tenants.domain.slugs import slug_problem
 from apps.tenants.errors import SlugInvalid, SlugTaken, TenantStateConflict
@@ -130,6 +132,25 @@ def test_a_suspended_workspace_is_closed_and_can_be_opened_again(committed: Worl
     tenants.resume_tenant(tenant_id=committed.acme.id)
 
     assert selectors.find_active_ref(committed.acme.id) == committed.acme
+
+
+def test_work_for_a_workspace_asks_for_it_once(committed: World) -> None:
+    selectors.find_active_ref(committed.acme.id)
+
+    with CaptureQueriesContext(connection) as queries:
+        assert selectors.find_active_ref(committed.acme.id) == committed.acme
+
+    assert not queries.captured_queries
+
+
+def test_a_workspace_that_is_not_there_is_asked_for_again(committed: World) -> None:
+    unknown = new_id()
+    assert selectors.find_active_ref(unknown) is None
+
+    with CaptureQueriesContext(connection) as queries:
+        assert selectors.find_active_ref(unknown) is None
+
+    assert queries.captured_queries
 
 
 def test_the_template_belongs_to_nobody(committed: World) -> None:
