@@ -116,9 +116,9 @@ class Fire:
             if all(went_on(turn, fault.at) for turn in waiting):
                 break
             await asyncio.sleep(_POLL_S)
-        went_on = [at for turn in waiting if (at := went_on(turn, fault.at)) is not None]
-        fault.stuck = len(waiting) - len(went_on)
-        fault.recovery_s = max((at - fault.at for at in went_on), default=0.0)
+        moved = [at for turn in waiting if (at := went_on(turn, fault.at)) is not None]
+        fault.stuck = len(waiting) - len(moved)
+        fault.recovery_s = max((at - fault.at for at in moved), default=0.0)
 
 
 def went_on(turn: Turn, after: float) -> float | None:
