@@ -176,11 +176,11 @@ def test_a_pinned_conversation_is_listed_first_and_an_archived_one_elsewhere(
         chat.expect_status("complete")
     older = chat.listed.filter(has_text="older")
 
-    older.get_by_role("button", name="Options for").click(force=True)
+    older.get_by_role("button", name="Options for").click()
     chat.page.get_by_role("menuitem", name="Pin").click()
 
     expect(chat.listed.first).to_have_text("older")
-    older.get_by_role("button", name="Options for").click(force=True)
+    older.get_by_role("button", name="Options for").click()
     chat.page.get_by_role("menuitem", name="Archive").click()
     expect(chat.listed).to_have_text(["newer"])
     chat.page.get_by_role("button", name="Options of the list").click()
@@ -281,7 +281,7 @@ def test_a_conversation_moves_into_a_folder_and_several_are_archived_at_once(
     folder = page.locator("details.folder")
     expect(folder).to_contain_text("Harbour")
 
-    chat.listed.get_by_role("button", name="Options for").click(force=True)
+    chat.listed.get_by_role("button", name="Options for").click()
     page.get_by_role("menuitem", name="Move to folder").click()
     page.get_by_role("menuitemradio", name="Harbour").click()
 
