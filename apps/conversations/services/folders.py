@@ -15,6 +15,7 @@ from apps.core.scope import Actor
 
 FOLDERS_MAX = 200
 NAME_MAX = 100
+_LOOKS = 20  # each finds what others put into the folder since the last one
 _TAKEN = "You have a folder of this name already."
 
 
@@ -90,7 +91,7 @@ def delete_folder(*, actor: Actor, permission: str, folder_id: UUID) -> None:
         FolderNotFound: It does not exist, or is somebody else's.
         Conflict: Conversations keep being put into it at this very moment.
     """
-    for _attempt in range(3):
+    for _attempt in range(_LOOKS):
         try:
             _delete_once(actor=actor, permission=permission, folder_id=folder_id)
         except _Changed:

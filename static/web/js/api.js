@@ -14,7 +14,7 @@ export function csrfToken() {
   return match ? decodeURIComponent(match[1]) : "";
 }
 
-async function request(method, address, body) {
+async function request(method, address, body, options = {}) {
   const headers = { Accept: "application/json" };
   const isForm = body instanceof FormData;
   if (body !== undefined && !isForm) headers["Content-Type"] = "application/json";
@@ -26,6 +26,7 @@ async function request(method, address, body) {
       headers,
       credentials: "same-origin",
       body: body === undefined || isForm ? body : JSON.stringify(body),
+      ...options,
     });
   } catch {
     throw new ApiError(0, null);
@@ -70,8 +71,9 @@ export const changeConversation = (id, options) =>
   request("PATCH", `${ROOT}/conversations/${id}`, options);
 export const renameConversation = (id, title) => changeConversation(id, { title });
 export const deleteConversation = (id) => request("DELETE", `${ROOT}/conversations/${id}`);
-export const showBranch = (id, messageId) =>
-  request("PUT", `${ROOT}/conversations/${id}/branch`, { message_id: messageId });
+/** Sent even when the page is left at that moment; `signal` takes it back. */
+export const showBranch = (id, messageId, signal) =>
+  request("PUT", `${ROOT}/conversations/${id}/branch`, { message_id: messageId }, { keepalive: true, signal });
 export const listMessages = (id, next) =>
   request("GET", pageAddress(`${ROOT}/conversations/${id}/messages`, next, { page_size: 100 }));
 export const bulk = (change) => request("POST", `${ROOT}/conversations/bulk`, change);

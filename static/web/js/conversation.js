@@ -13,6 +13,7 @@ const NOTICE_PATIENCE_MS = 1500; // how long an end may be known from events onl
 const ROWS_AT_FIRST = 24;
 
 export class OpenConversation extends EventTarget {
+  #choosing = null; // the branch that was chosen last, until the server knows it
   #opening = 0; // counts conversations opened, so that a late answer is not shown elsewhere
   #frame = 0;
   #accepted = new Map(); // outbox ref → {entry, messageId}: taken, but not yet in the store
@@ -309,9 +310,15 @@ export class OpenConversation extends EventTarget {
     const leaf = deepestFrom(childrenByParent(this.messages.values()), messageId);
     this.store.putConversation({ ...before, leaf_id: leaf });
     this.draw();
+    const choosing = { id: this.id, request: new AbortController() };
+    if (this.#choosing?.id === this.id) this.#choosing.request.abort();
+    this.#choosing = choosing;
+    const isOutdone = () => this.#choosing !== choosing && this.#choosing.id === choosing.id;
     try {
-      this.store.putConversation(await api.showBranch(this.id, messageId));
+      const stored = await api.showBranch(this.id, messageId, choosing.request.signal);
+      if (!isOutdone()) this.store.putConversation(stored);
     } catch (error) {
+      if (isOutdone()) return; // another branch was chosen meanwhile
       if (this.conversation?.version === before.version) this.store.putConversation(before);
       this.#emit("failed", error);
     }
