@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+import psutil
+
 from tests.chaos.checker import COUNTS, Verdict, check
 from tests.chaos.clients import Client, Turn
 from tests.chaos.proxy import Proxy, running_proxy
@@ -15,6 +17,7 @@ from tests.chaos.stack import Target
 
 RECOVERY_S = 15.0
 _STOP_S = 5.0
+_END_S = 20.0
 _SETTLE_S = 60.0
 _POLL_S = 0.1
 _LONGEST_WAIT_S = 30.0
@@ -153,7 +156,10 @@ def _stop(name: str) -> Callable[[Fire], Awaitable[None]]:
 
 def _terminate(name: str) -> Callable[[Fire], Awaitable[None]]:
     async def strike(fire: Fire) -> None:
+        ending = fire.target.pids(name)
         fire.target.signal(name, signal.SIGTERM)
+        # It takes its time: the next fault is one of its own, not this one made worse.
+        await _until(lambda: not any(map(psutil.pid_exists, ending)), _END_S)
 
     return strike
 
