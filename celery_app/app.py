@@ -27,11 +27,32 @@ VISIBILITY_TIMEOUT_S = 1800
 
 
 class LeaseBackedQoS(QoS):
-    """Gives unfinished messages back when a worker closes its connection, where there is one.
+    """Confirms messages and gives them back only while there is a connection to do it over.
 
     When the broker itself died, the library stumbles over the missing connection and ends the
-    worker with all its running work. Leases bring that work back; the worker must live.
+    worker with all its running work: when it gives back what it had taken, and when a task ends
+    that it took before. Leases bring work back, and what was not confirmed may come again; the
+    worker must live.
     """
+
+    @override
+    def ack(self, delivery_tag: str) -> None:
+        """Confirm a message, if the connection it came over is still there."""
+        if self._is_connected():
+            super().ack(delivery_tag)
+        else:
+            super(QoS, self).ack(delivery_tag)  # only this process's own book of what is open
+
+    @override
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        """Refuse a message, if the connection it came over is still there."""
+        if self._is_connected():
+            super().reject(delivery_tag, requeue=requeue)
+        else:
+            super(QoS, self).ack(delivery_tag)
+
+    def _is_connected(self) -> bool:
+        return getattr(self.channel.connection, "client", None) is not None
 
     @override
     @contextmanager
@@ -49,8 +70,7 @@ class LeaseBackedQoS(QoS):
     @override
     def restore_unacked(self, client: Any = None) -> None:
         """Put unacknowledged messages back into their queues."""
-        transport = self.channel.connection
-        if getattr(transport, "client", None) is not None:
+        if self._is_connected():
             super().restore_unacked(client)
 
 

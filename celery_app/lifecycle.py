@@ -26,11 +26,20 @@ def load_vendor_sdk(sender: Consumer, **_: object) -> None:
 
 def _warm_remote() -> None:
     # lint: allow function-import: Django is set up only once the worker runs
+    from apps.core.errors import KarenError
+
+    # lint: allow function-import: as above
+    from apps.core.logging import get_logger
+
+    # lint: allow function-import: as above
     from apps.providers import gateway
 
     gateway.warm_remote()
     gateway.warm_counter(in_process=False)
-    gateway.warm_embedder()
+    try:
+        gateway.warm_embedder()
+    except KarenError as error:  # search and memory do without and say so
+        get_logger(__name__).warning("embedding_model.not_loaded", reason=str(error))
 
 
 def _warm() -> None:

@@ -33,13 +33,23 @@ class FrozenQuery(Generic[ModelT]):
         self._made: tuple[type[ModelT], str, tuple[Any, ...]] | None = None
 
     def sql(self, **ids: UUID) -> tuple[str, list[Any]]:
-        """Return the statement and its parameters, with `ids` in their places."""
+        """Return the statement and its parameters, with `ids` in their places.
+
+        Raises:
+            TypeError: An id is missing, or is none of the names.
+        """
+        if ids.keys() != self._places.keys():
+            raise TypeError(f"give {', '.join(self._places)}")
         _model, text, params = self._frozen()
         wanted = {self._places[name]: value for name, value in ids.items()}
         return text, [wanted.get(p, p) if isinstance(p, UUID) else p for p in params]
 
     def rows(self, **ids: UUID) -> list[ModelT]:
-        """Ask, with `ids` in their places."""
+        """Ask, with `ids` in their places.
+
+        Raises:
+            TypeError: As `sql`.
+        """
         model = self._frozen()[0]
         text, params = self.sql(**ids)
         return list(model._default_manager.raw(text, params))  # public

@@ -156,8 +156,8 @@ def _stop(name: str) -> Callable[[Fire], Awaitable[None]]:
 
 def _terminate(name: str) -> Callable[[Fire], Awaitable[None]]:
     async def strike(fire: Fire) -> None:
-        ending = fire.target.pids(name)
-        fire.target.signal(name, signal.SIGTERM)
+        # As a rolling restart does: one of a kind after the other.
+        ending = fire.target.signal(name, signal.SIGTERM, only_one=True)
         # It takes its time: the next fault is one of its own, not this one made worse.
         await _until(lambda: not any(map(psutil.pid_exists, ending)), _END_S)
 

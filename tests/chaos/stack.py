@@ -53,9 +53,13 @@ class Target:
             raise LookupError(f"{name} does not run")
         return found
 
-    def signal(self, name: str, number: signal.Signals) -> None:
-        """Send a signal to all processes of a kind and all below them at once."""
-        pids = self.pids(name)
+    def signal(self, name: str, number: signal.Signals, *, only_one: bool = False) -> list[int]:
+        """Send a signal to all processes of a kind, or to one of them, and to all below it.
+
+        Returns:
+            The ids of the processes, without those below.
+        """
+        pids = self.pids(name)[: 1 if only_one else None]
         below = [child for pid in pids for child in psutil.Process(pid).children(recursive=True)]
         for pid in pids:
             os.kill(pid, number)
@@ -63,6 +67,7 @@ class Target:
             # PostgreSQL's own children notice by themselves, and they must.
             for child in below:
                 child.send_signal(number)
+        return pids
 
     def break_readers(self) -> int:
         """Break the connections on which web processes wait for events; return how many."""

@@ -124,10 +124,11 @@ def index_conversations(*, conversation_ids: Sequence[UUID], again: bool = False
         How many texts were written.
     """
     written = _indexed(conversation_ids, again=again)
-    if written is None:
-        one_by_one = (_indexed([each], again=again) or 0 for each in conversation_ids)
-        written = sum(one_by_one) if len(conversation_ids) > 1 else 0
-    return written
+    if written is not None:
+        return written
+    if len(conversation_ids) == 1:
+        return 0
+    return sum(_indexed([each], again=again) or 0 for each in conversation_ids)
 
 
 def index_conversation(*, conversation_id: UUID, again: bool = False) -> int:

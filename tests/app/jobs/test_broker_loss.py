@@ -26,6 +26,39 @@ def test_a_worker_survives_a_broker_that_died_with_messages_unacknowledged() -> 
     assert Transport.Channel.QoS is LeaseBackedQoS
 
 
+@pytest.mark.parametrize("end", ["ack", "reject"])
+def test_a_task_that_ends_after_its_broker_died_ends_no_worker(end: str) -> None:
+    with celery.connection_for_write() as connection:
+        channel: Any = connection.channel()
+        qos = LeaseBackedQoS(channel)
+        qos.append(message(), "tag")
+        channel.close()  # as the worker does when it loses its connection
+        assert channel.connection is None
+
+        getattr(qos, end)("tag")
+
+        assert "tag" in (qos._dirty or ())
+
+
+def test_a_message_is_kept_until_it_is_confirmed() -> None:
+    with celery.connection_for_write() as connection:
+        channel: Any = connection.channel()
+        qos = LeaseBackedQoS(channel)
+        qos.append(message(), "tag")
+        assert channel._kept.hexists(channel.unacked_key, "tag")
+
+        qos.ack("tag")
+
+        assert not channel._kept.hexists(channel.unacked_key, "tag")
+        assert channel._kept.zscore(channel.unacked_index_key, "tag") is None
+
+
+def message() -> Any:
+    """Return what a queue gave, as the library keeps it."""
+    info = {"exchange": "", "routing_key": "chat"}
+    return SimpleNamespace(delivery_info=info, _raw={"body": "{}"})
+
+
 def test_a_task_whose_database_is_away_goes_back_to_its_queue(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
