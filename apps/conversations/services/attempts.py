@@ -29,7 +29,7 @@ from apps.conversations.models.turns import Turn
 from apps.conversations.selectors import branch_messages, terminal_event
 from apps.conversations.services.changes import Change, announce, lock_conversation
 from apps.conversations.services.steps import record_steps
-from apps.conversations.services.turns import LEASE_KIND, release_next
+from apps.conversations.services.turns import LEASE_KIND, announce_later, release_next
 from apps.conversations.stream import append_end, is_torn
 from apps.core import scope
 from apps.core.clock import now
@@ -179,10 +179,12 @@ def finish_turn(
         announce(Change(conversation=conversation, ended=ended, turns=[turn, *released]))
         if follow_up is not None:
             follow_up(conversation)
-    # The lease outlives the event: if it cannot be written now, the reaper writes it.
+    # The lease outlives this attempt until the event is written.
     whole = outcome.text if is_torn(turn.pk) else None
     if append_end(turn.pk, terminal_event(turn), whole=whole):
         jobs.release_lease(kind=LEASE_KIND, key=claimed.turn_id, owner=claimed.owner)
+    else:
+        announce_later(turn)
     return True
 
 

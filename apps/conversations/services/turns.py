@@ -49,7 +49,8 @@ LEASE_KIND = "turn"
 _QUEUED_TTL_S = 8.0
 # The message expires after this long (`tasks.run_turn`): then another one is due in any case.
 _MESSAGE_TTL_S = 90.0
-_ANNOUNCE_TTL_S = 5.0
+# An end that could not be told, because Redis was away: somebody waits for nothing else.
+_ANNOUNCE_TTL_S = 2.0
 RUN_TASK = "conversations.run_turn"
 
 
@@ -134,6 +135,11 @@ def announce_end(turn: Turn) -> bool:
     return append_end(turn.pk, terminal_event(turn), whole=turn.answer.text)
 
 
+def announce_later(turn: Turn) -> None:
+    """Have the reaper announce an end in a moment, and again until it is in the log."""
+    jobs.hold_lease(kind=LEASE_KIND, key=turn.pk, owner="announce", ttl_s=_ANNOUNCE_TTL_S)
+
+
 def recover_turn(turn_id: UUID) -> None:
     """Handle a turn whose lease ran out: enqueue it again, give up, or finish announcing it.
 
@@ -144,7 +150,7 @@ def recover_turn(turn_id: UUID) -> None:
         return
     if turn.state not in ACTIVE:
         if not announce_end(turn):
-            jobs.hold_lease(kind=LEASE_KIND, key=turn.pk, owner="announce", ttl_s=_ANNOUNCE_TTL_S)
+            announce_later(turn)
         return
     if turn.state in WAITING:
         _recover_waiting(turn)
@@ -190,8 +196,7 @@ def _end_without_worker(
     conversation = lock_conversation(turn.conversation_id)
     released = release_next(turn)
     announce(Change(conversation=conversation, messages=[turn.answer_id], turns=[turn, *released]))
-    # Until the event is in the log, the reaper looks again; it drops the lease when it is.
-    jobs.hold_lease(kind=LEASE_KIND, key=turn.pk, owner="announce", ttl_s=_ANNOUNCE_TTL_S)
+    announce_later(turn)
     transaction.on_commit(lambda: _announce_and_release(turn))
 
 

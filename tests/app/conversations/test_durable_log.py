@@ -14,11 +14,19 @@ import pytest
 from django.db import connection, transaction
 from django.test import Client
 
-from apps.conversations.contracts import CancelledEvent, DoneEvent, StartEvent, TurnEvent, TurnState
+from apps.conversations.contracts import (
+    CancelledEvent,
+    DoneEvent,
+    StartEvent,
+    TurnEvent,
+    TurnOutcome,
+    TurnState,
+)
 from apps.conversations.domain.snapshot import AnswerSnapshot, apply
 from apps.conversations.models.messages import Message
 from apps.conversations.models.turns import Turn
-from apps.conversations.services.attempts import claim_turn, save_partial
+from apps.conversations.services import attempts
+from apps.conversations.services.attempts import claim_turn, finish_turn, save_partial
 from apps.conversations.services.turns import recover_turn
 from apps.conversations.stream import FIELD, TurnWriter, append_end, logged, read_after, stream_key
 from apps.conversations.watching import START
@@ -276,6 +284,26 @@ def ended_in_the_database(turn: Turn, text: str) -> None:
 def recovered(turn: Turn) -> None:
     with transaction.atomic():
         recover_turn(turn.pk)
+
+
+def test_an_end_that_redis_could_not_take_is_told_as_soon_as_it_is_back(
+    committed: World, waiting: Turn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with scope.tenant_scope(committed.acme):
+        claimed = claim_turn(turn_id=waiting.pk, owner="w", lease_ttl_s=60)
+        assert claimed is not None
+        with monkeypatch.context() as away:
+            away.setattr(attempts, "append_end", lambda *_args, **_options: False)
+            finish_turn(claimed=claimed, outcome=TurnOutcome(state=TurnState.COMPLETED, text="one"))
+    assert Lease.objects.get().until - now() < timedelta(seconds=3)
+
+    outdate_lease()
+    assert reap_leases() == 1
+
+    with scope.tenant_scope(committed.acme):
+        events = logged(redis_client(RedisRole.STREAMS).xrange(stream_key(waiting.pk)))
+    assert events[-1].decode().kind == "done"
+    assert not Lease.objects.exists()
 
 
 async def test_two_hundred_answers_are_written_at_once_in_order(committed: World) -> None:
