@@ -1,11 +1,14 @@
 """Background work fails closed, is never lost, and comes back when its worker dies."""
 
+import subprocess
+import sys
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.db import transaction
+from django.db.models.functions import Now
 
 from apps.conversations.tasks import run_turn
 from apps.core import scope
@@ -195,6 +198,54 @@ def test_a_lease_without_a_handler_or_tenant_is_dropped(committed: World) -> Non
 
     assert reap_leases() == 0
     assert not Lease.objects.exists()
+
+
+@pytest.fixture
+def owner_that_died() -> str:
+    """The name of a process of this machine that is gone."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    host, space, _pid, run = leases.new_owner().split(":")
+    return f"{host}:{space}:{process.pid}:{run}"
+
+
+def _hold(world: World, owner: str, *, ttl_s: float = 60) -> UUID:
+    key = new_id()
+    with scope.tenant_scope(world.acme):
+        services.hold_lease(kind="turn", key=key, owner=owner, ttl_s=ttl_s)
+    return key
+
+
+def test_the_leases_of_a_killed_process_run_out_at_once(
+    committed: World, owner_that_died: str
+) -> None:
+    orphan, _kept = _hold(committed, owner_that_died), _hold(committed, leases.new_owner())
+
+    assert leases.expire_leases_of_the_dead() == 1
+
+    assert Lease.objects.get(until__lt=Now()).key == orphan
+    assert services.renew_leases(owners=[owner_that_died], ttl_s=60) == frozenset()
+
+
+def test_processes_of_other_machines_are_judged_by_their_silence(
+    committed: World, owner_that_died: str
+) -> None:
+    host, _space, pid, run = owner_that_died.split(":")
+    for elsewhere in (f"{host}:{'0' * 16}:{pid}:{run}", "queue", "reaper:1"):
+        _hold(committed, elsewhere)
+
+    assert leases.expire_leases_of_the_dead() == 0
+
+
+def test_after_an_outage_what_waits_is_looked_after_and_what_runs_is_spared(
+    committed: World, owner_that_died: str
+) -> None:
+    for owner in ("queue", leases.new_owner(), owner_that_died):
+        _hold(committed, owner, ttl_s=-1)
+    leases.expire_leases_of_the_dead()
+
+    assert reap_leases(spare_running=True) == 2
+    assert reap_leases() == 1
 
 
 def test_a_lease_in_force_is_left_alone(committed: World) -> None:
