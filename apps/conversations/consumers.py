@@ -94,6 +94,8 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # untyped lib
 
     async def _leave(self) -> None:
         """The process ends: name a moment to come back at, another one for every socket."""
+        for relay in list(self._relays.values()):  # nothing is sent into a closed socket
+            relay.stop()
         after_ms = _COME_BACK_MS + secrets.randbelow(_COME_BACK_SPREAD_MS)
         await self._send({"type": "reconnect", "after_ms": after_ms})
         await self.close(code=CLOSE_RESTART)

@@ -22,7 +22,7 @@ from apps.providers.domain import stub
 from tests.chaos.checker import Observed
 from tests.chaos.people import Person
 
-_BACKOFF_S, _BACKOFF_MAX_S = 0.5, 6.0  # as in static/web/js/connection.js
+_BACKOFF_S, _BACKOFF_MAX_S = 0.5, 4.0  # as in static/web/js/connection.js
 _ACK_EVERY = 32
 _RESEND_S = 0.5
 _RELOAD_S = 0.5

@@ -13,8 +13,12 @@ from django.conf import settings
 from django.test import Client
 from websockets.exceptions import ConnectionClosed
 
+from apps.conversations.contracts import StartEvent
+from apps.conversations.stream import TurnWriter
+from apps.core import scope
 from apps.core.concurrency import platform_db
-from apps.core.scope import TenantRef
+from apps.core.scope import Actor, TenantRef
+from tests.factories import send
 from tests.fixtures.database import World
 from tests.fixtures.people import People
 from tests.system.web_process import ClientConnection, running_web
@@ -22,6 +26,7 @@ from tests.system.web_process import ClientConnection, running_web
 pytestmark = pytest.mark.system
 
 BrowserOf = Callable[[UUID, TenantRef | None], Client]
+ActorIn = Callable[[UUID, TenantRef], Actor]
 
 
 @pytest.fixture
@@ -73,6 +78,41 @@ async def test_sigterm_names_every_socket_a_moment_to_come_back_at_and_ends_with
     assert ready in {503, 0}, "nobody new may be sent here"
     assert status == 0
     assert seconds < 4
+
+
+async def test_an_answer_that_is_being_written_is_let_go_without_an_error(
+    committed: World, people: People, actor_in: ActorIn, cookies: str, tmp_path: Path
+) -> None:
+    sent = await platform_db(
+        lambda: send(actor=actor_in(people.ann, committed.acme), tenant=committed.acme)
+    )
+    watch = json.dumps({"type": "watch", "turn_id": str(sent.turn_id), "after": None})
+    with running_web(tmp_path) as web:
+        sockets = [await web.socket("acme", cookies) for _ in range(8)]
+        with scope.tenant_scope(committed.acme):
+            writing = asyncio.create_task(write_on(sent.turn_id))
+        for socket in sockets:
+            await socket.send(watch)
+        for socket in sockets:
+            while json.loads(await socket.recv())["type"] != "event":
+                pass
+
+        web.process.send_signal(signal.SIGTERM)
+        frames = await asyncio.gather(*(goodbye(socket) for socket in sockets))
+        await platform_db(web.process.wait, 10)
+        writing.cancel()
+
+    assert {frame["type"] for frame in frames} == {"reconnect"}
+    assert "handler_failed" not in web.log.read_text()
+
+
+async def write_on(turn_id: UUID) -> None:
+    """Write an answer word after word, without an end."""
+    writer = TurnWriter(turn_id, 1)
+    await writer.event(StartEvent(attempt=1, model="stub/len=3"))
+    while True:
+        await writer.delta("word ")
+        await writer._write_locked()
 
 
 async def test_readiness_is_off_while_somebody_is_still_being_served(

@@ -11,7 +11,7 @@ const FINAL = new Map([
 ]);
 
 const BASE_MS = 500;
-const MAX_MS = 6_000; // a restarted server is back within seconds, and so should people be
+const MAX_MS = 4_000; // a restarted server is back within seconds, and so should people be
 const TOO_MANY_MS = 20_000;
 
 /**
