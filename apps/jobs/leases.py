@@ -74,8 +74,8 @@ def _is_alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # somebody else's, and there
-        return True
+    except PermissionError:  # it is there, and somebody else's
+        pass
     return True
 
 
