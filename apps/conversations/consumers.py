@@ -101,6 +101,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # untyped lib
         await self.close(code=CLOSE_RESTART)
 
     async def _ready(self) -> dict[str, Any]:
+        await providers.prepared()
         return {
             "type": "ready",
             "protocol": PROTOCOL_VERSION,

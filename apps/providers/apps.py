@@ -7,7 +7,7 @@ from apps.providers import builtin
 
 
 class ProvidersConfig(AppConfig):
-    """Registers the providers that ship with Karen; owns no tables yet."""
+    """Registers the providers that ship with Karen."""
 
     name = "apps.providers"
     label = "providers"

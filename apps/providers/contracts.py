@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+from uuid import UUID
 
 if TYPE_CHECKING:
     from array import array  # not subscriptable at run time before Python 3.12
@@ -20,6 +21,28 @@ class Flow(StrEnum):
     ATTACHMENT_SUMMARY = "attachment.summary"
     EMBED_TEXT = "embed.text"
     HEALTH_PROBE = "health.probe"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """On whose behalf and for what a model is called; budgets and the ledger go by it.
+
+    Attributes:
+        user_id: The person who pays with an allowance; None for the workspace itself.
+        key_id: The API key that was presented, if one was.
+        turn_id: The turn that the call is part of, if it is.
+        attempt: The attempt at that turn.
+        step: Counts the calls of one attempt from 0.
+    """
+
+    user_id: UUID | None = None
+    key_id: UUID | None = None
+    turn_id: UUID | None = None
+    attempt: int | None = None
+    step: int = 0
+
+
+NOBODY = Origin()
 
 
 class Role(StrEnum):
@@ -178,9 +201,9 @@ class ModelInfo:
     """A model that can be asked.
 
     Attributes:
-        id: `<provider kind>/<name>`.
+        id: `<provider>/<name>`.
         label: The name shown to people.
-        provider: The kind of provider that reaches it.
+        provider: The provider that reaches it: first part of its id.
         context_tokens: Most tokens of prompt and answer together.
         in_process: It runs inside Karen's worker and wants the `gpu.inference` queue.
         supports_tools: It may be given tools.
@@ -188,6 +211,10 @@ class ModelInfo:
         supports_vision: It may be given images.
         supports_formats: It may be told the format of its answer, such as a JSON schema.
         supports_reasoning: It thinks before it answers and may show it.
+        via: The registered kind that reaches it, where that is not `provider`.
+        source_id: The row of a provider that an operator or a workspace set up.
+        is_own: The workspace in scope brought its own key for it.
+        is_trusted: Sensitive content may be sent to it.
     """
 
     id: str
@@ -200,6 +227,10 @@ class ModelInfo:
     supports_formats: bool = False
     supports_reasoning: bool = False
     scripted: bool = False
+    via: str = ""
+    source_id: UUID | None = None
+    is_own: bool = False
+    is_trusted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -159,3 +159,73 @@ class ConfigurationError(KarenError):
     @override
     def message(self) -> str:
         return _("The language model is not set up correctly. Tell whoever operates this service.")
+
+
+class BudgetExceeded(KarenError):
+    """A hard budget has no room for this call; nothing was asked."""
+
+    code = "budget_exceeded"
+    status = 402
+    public_fields = ("level", "unit", "period", "limit", "resets_on")
+
+    def __init__(self, *, level: str, unit: str, period: str, limit: str, resets_on: str) -> None:
+        super().__init__(level, unit, period)
+        self.level = level
+        self.unit = unit
+        self.period = period
+        self.limit = limit
+        self.resets_on = resets_on
+
+    @override
+    def message(self) -> str:
+        whose = {
+            "tenant": _("this workspace"),
+            "group": _("your group"),
+            "member": _("you"),
+            "key": _("this API key"),
+        }[self.level]
+        return _(
+            "The budget for %(whose)s is used up: %(limit)s %(unit)s a %(period)s. It begins anew "
+            "on %(date)s; an administrator can raise it."
+        ) % {
+            "whose": whose,
+            "limit": self.limit,
+            "unit": _("US dollars") if self.unit == "money" else _("tokens"),
+            "period": self.period,
+            "date": self.resets_on,
+        }
+
+
+class PriceUnknown(KarenError):
+    """A budget counts money and nobody knows what this model costs."""
+
+    code = "price_unknown"
+    status = 422
+    public_fields = ("model",)
+
+    def __init__(self, *, model: str) -> None:
+        super().__init__(model)
+        self.model = model
+
+    @override
+    def message(self) -> str:
+        return _(
+            "A budget in money applies, and the price of this model is not known. An "
+            "administrator can set its price, or you choose another model."
+        )
+
+
+class RouteRefused(KarenError):
+    """No model may answer this: each is excluded for a reason."""
+
+    code = "route_refused"
+    status = 422
+    public_fields = ("reasons",)
+
+    def __init__(self, *, reasons: list[str]) -> None:
+        super().__init__(reasons)
+        self.reasons = reasons
+
+    @override
+    def message(self) -> str:
+        return _("No model may answer this: %(why)s.") % {"why": "; ".join(self.reasons[:3])}

@@ -15,7 +15,7 @@ from typing import TypeAlias
 from apps.core.concurrency import run_async
 from apps.core.errors import KarenError
 from apps.core.logging import get_logger
-from apps.providers import metrics, registry, selectors
+from apps.providers import configuration, metrics, registry, selectors
 from apps.providers.contracts import (
     BatchingAdapter,
     Embedding,
@@ -85,6 +85,7 @@ async def stream_batches(
         ProviderRejected: It refuses this request; `ContextTooLong` when it does not fit.
         ConfigurationError: The operator must mend something.
     """
+    await configuration.loaded()
     model = selectors.get_model(request.model)
     call = _Call(flow, model)
     try:
@@ -259,6 +260,7 @@ async def probe() -> EngineHealth:
 
     Cheap: asks no model, loads none, touches no network.
     """
+    await configuration.loaded()
     models = tuple(model.id for model in selectors.list_models())
     if models:
         count = len(models)

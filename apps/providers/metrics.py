@@ -32,3 +32,12 @@ PREFIX_TOKENS = Counter(
     "Prompt tokens of local models: reused from the cache or read anew.",
     ["outcome"],
 )
+LEDGER_LOST = Counter(
+    "kari_model_ledger_lost", "Calls that never reached the ledger: the database was away too long."
+)
+BUDGET_REFUSALS = Counter(
+    "kari_model_budget_refusals", "Calls refused by a hard budget.", ["level", "unit"]
+)
+BUDGET_ALERTS = Counter(
+    "kari_model_budget_alerts", "Budgets that passed their alert share.", ["level", "unit"]
+)

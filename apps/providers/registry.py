@@ -1,7 +1,9 @@
 """Which providers exist. Lower layers own the registry; whoever adds a provider registers it.
 
 A provider is registered with two callables: what it offers (cheap, reads the configuration only)
-and how to reach it (built at first use, because vendor SDKs are slow to import).
+and how to reach it (built at first use, because vendor SDKs are slow to import). The providers
+that operators and workspaces set up as rows are one registered kind, `configured`; each row names
+how it is spoken to, one of the registered wire formats.
 """
 
 from collections.abc import Callable
@@ -41,6 +43,7 @@ class Provider:
         find: Returns a model that stands in no list because its id says all about it.
         counter: Returns the tokenizer of a model, or None where it is not known here. May load
             files at its first call.
+        is_free: Its models run here or only play: nobody sends a bill.
     """
 
     kind: str
@@ -50,6 +53,7 @@ class Provider:
     warm: Callable[[ModelInfo], None] = field(default=_nothing_to_warm)
     find: Callable[[str], ModelInfo | None] = field(default=_nothing_by_name)
     counter: Callable[[ModelInfo], TokenCounter | None] = field(default=_no_counter)
+    is_free: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +71,41 @@ class Embedder:
     dimensions: int
     why_absent: Callable[[], str]
     adapter: Callable[[], EmbeddingAdapter]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where a configured provider is reached.
+
+    Attributes:
+        base_url: Its address, without a final slash.
+        api_key: What it asks for; empty for none. Never logged, never shown.
+        allow_private: Whether the address may be a private one: only operators set that up.
+        label: What people call it, for hints.
+    """
+
+    base_url: str
+    api_key: str = field(repr=False)
+    allow_private: bool
+    label: str = ""
+
+
+_wires: dict[str, Callable[[Endpoint], ChatAdapter]] = {}
+
+
+def register_wire(name: str, build: Callable[[Endpoint], ChatAdapter]) -> None:
+    """Add a way of speaking to configured providers; `build` is called once per endpoint."""
+    _wires[name] = build
+
+
+def wire_names() -> tuple[str, ...]:
+    """Return the registered ways of speaking, by name."""
+    return tuple(sorted(_wires))
+
+
+def wire(name: str) -> Callable[[Endpoint], ChatAdapter] | None:
+    """Return what builds adapters of this name, or None."""
+    return _wires.get(name)
 
 
 _providers: dict[str, Provider] = {}
@@ -98,25 +137,32 @@ def adapter_for(model: ModelInfo) -> ChatAdapter:
     Raises:
         ModelNotFound: Its provider is not registered.
     """
-    adapter = _adapters.get(model.provider)
+    kind = model.via or model.provider
+    adapter = _adapters.get(kind)
     if adapter is None:
-        provider = _providers.get(model.provider)
+        provider = _providers.get(kind)
         if provider is None:
             raise ModelNotFound(model=model.id)
-        adapter = _adapters.setdefault(model.provider, provider.adapter())
+        adapter = _adapters.setdefault(kind, provider.adapter())
     return adapter
 
 
 def warm(model: ModelInfo) -> None:
     """Load `model` into this process if its provider keeps models in memory. Blocking."""
-    provider = _providers.get(model.provider)
+    provider = _providers.get(model.via or model.provider)
     if provider is not None:
         provider.warm(model)
 
 
+def is_free(model: ModelInfo) -> bool:
+    """Say whether nobody sends a bill for calls of `model`."""
+    provider = _providers.get(model.via or model.provider)
+    return provider is not None and provider.is_free
+
+
 def counter_of(model: ModelInfo) -> TokenCounter | None:
     """Return the tokenizer of `model` where its provider knows it; blocking at first use."""
-    provider = _providers.get(model.provider)
+    provider = _providers.get(model.via or model.provider)
     return provider.counter(model) if provider is not None else None
 
 

@@ -2,10 +2,18 @@
 
 from django.conf import settings
 
-from apps.providers import registry
+from apps.providers import configuration, registry
 from apps.providers.contracts import ModelInfo, Route, TokenCounter
 from apps.providers.domain.estimates import cautious_tokens
 from apps.providers.errors import ModelNotFound, NoModelAvailable
+
+
+async def prepared() -> None:
+    """Have what is set up read, so that these functions may be called on an event loop.
+
+    Awaited once where a request or a socket enters a workspace; free when it was read already.
+    """
+    await configuration.loaded()
 
 
 def list_models() -> tuple[ModelInfo, ...]:

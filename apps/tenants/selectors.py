@@ -6,14 +6,17 @@ from uuid import UUID
 from django.conf import settings
 
 from apps.core import scope
+from apps.core.crypto import unwrap_data_key
 from apps.core.scope import TenantRef
 from apps.tenants.contracts import PlanLimits
 from apps.tenants.domain.slugs import numbered, slug_from_name, slug_problem
 from apps.tenants.domain.states import TenantState
+from apps.tenants.errors import TenantNotFound
 from apps.tenants.models import Domain, SchemaTemplate, SpareSchema, Tenant
 from apps.tenants.resolver import find_active_ref, is_platform_host, ref_of
 
 __all__ = [
+    "data_key_of",
     "find_active_ref",
     "find_ref",
     "find_ref_by_slug",
@@ -117,3 +120,16 @@ def suggest_slug(name: str) -> str:
         if slug_is_free(candidate):
             return candidate
     return numbered(base, Tenant.objects.count() + _SUGGESTIONS_MAX)
+
+
+def data_key_of(tenant_id: UUID) -> bytes:
+    """Return the 32-byte key under which a tenant's secrets are sealed; keep it nowhere.
+
+    Raises:
+        TenantNotFound: There is no such tenant, or its key was destroyed.
+        UnsealError: The platform key changed.
+    """
+    wrapped = Tenant.objects.filter(pk=tenant_id).values_list("wrapped_data_key", flat=True).first()
+    if not wrapped:
+        raise TenantNotFound
+    return unwrap_data_key(bytes(wrapped), tenant_id=tenant_id)

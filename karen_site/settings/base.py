@@ -320,6 +320,7 @@ OPENAI_API_KEY = ENV.openai_api_key
 OPENAI_BASE_URL = ENV.openai_base_url
 OPENAI_MODELS = ENV.openai_models
 DEFAULT_MODEL = ENV.default_model
+GATEWAY_UPKEEP = True
 LOCAL_MODEL = ENV.local_model
 MODELS_DIR = ENV.models_dir
 LOCAL_THREADS = ENV.local_threads

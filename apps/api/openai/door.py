@@ -38,7 +38,7 @@ from apps.core.errors import (
 from apps.core.logging import get_logger
 from apps.core.metrics import errors_total, unhandled_total
 from apps.core.scope import TenantRef
-from apps.providers import gateway
+from apps.providers import gateway, selectors as providers
 from apps.tenants.errors import TenantNotFound
 from apps.tenants.middleware import refusal
 from apps.tenants.resolver import cached_resolution, resolve
@@ -174,6 +174,7 @@ async def _admitted(exchange: Exchange, scope: Scope) -> None:
             raise NotAuthenticated
         holder = await accounts.holder_of_key_async(token, tenant)
         actor = entered.enter_context(context.actor_scope(holder.actor))
+        await providers.prepared()
         route = _route(exchange)
         if not actor.may(route.permission):
             raise PermissionDenied(route.permission)

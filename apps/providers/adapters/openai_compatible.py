@@ -27,6 +27,7 @@ from apps.core.http import (
     safe_async_client,
 )
 from apps.providers.adapters.openai_wire import AnswerParts, arguments_of
+from apps.providers.catalogue import installed_endpoint
 from apps.providers.contracts import ModelRequest, ProviderEvent
 from apps.providers.domain.backoff import retry_after_s
 from apps.providers.domain.sse import SseError, SseSplitter
@@ -38,8 +39,8 @@ from apps.providers.errors import (
     ProviderTimeout,
     ProviderUnavailable,
 )
+from apps.providers.registry import Endpoint
 
-OPENAI_URL = "https://api.openai.com/v1"
 TIMEOUT = httpx2.Timeout(connect=5.0, read=120.0, write=30.0, pool=5.0)
 TOTAL_TIMEOUT_S = 600.0
 GRACE_S = 5.0  # for usage and the end of the body after the finish reason
@@ -113,15 +114,34 @@ _TRANSLATED = (
 _FAILURES = (*_TRANSLATED, KarenError)
 
 
-class OpenAICompatibleAdapter:
-    """Streams chat completions from the endpoint in `OPENAI_BASE_URL`."""
+def _installed_endpoint() -> Endpoint:
+    return Endpoint(
+        base_url=installed_endpoint(),
+        api_key=settings.OPENAI_API_KEY,
+        allow_private=True,
+        label="OPENAI_BASE_URL",
+    )
 
-    def __init__(self, *, timeout: httpx2.Timeout = TIMEOUT, grace_s: float = GRACE_S) -> None:
+
+class OpenAICompatibleAdapter:
+    """Streams chat completions from one endpoint.
+
+    Without one it is the installation's own, in `OPENAI_BASE_URL`.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint | None = None,
+        *,
+        timeout: httpx2.Timeout = TIMEOUT,
+        grace_s: float = GRACE_S,
+    ) -> None:
+        self._endpoint = endpoint
         self._timeout = timeout
         self._grace_s = grace_s
         # A client's connections belong to one event loop; settings may change in tests.
         self._clients: WeakKeyDictionary[
-            asyncio.AbstractEventLoop, dict[tuple[str, str], openai.AsyncOpenAI]
+            asyncio.AbstractEventLoop, dict[Endpoint, openai.AsyncOpenAI]
         ] = WeakKeyDictionary()
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ProviderEvent, None]:
@@ -183,12 +203,11 @@ class OpenAICompatibleAdapter:
             return None
 
     def _client(self) -> openai.AsyncOpenAI:
-        base_url = settings.OPENAI_BASE_URL or OPENAI_URL
-        key = (base_url, settings.OPENAI_API_KEY)
+        endpoint = self._endpoint or _installed_endpoint()
         clients = self._clients.setdefault(asyncio.get_running_loop(), {})
-        if key not in clients:
-            clients[key] = _new_client(*key, timeout=self._timeout)
-        return clients[key]
+        if endpoint not in clients:
+            clients[endpoint] = _new_client(endpoint, timeout=self._timeout)
+        return clients[endpoint]
 
     async def aclose(self) -> None:
         """Close the running event loop's connections."""
@@ -214,19 +233,19 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _new_client(base_url: str, api_key: str, *, timeout: httpx2.Timeout) -> openai.AsyncOpenAI:
-    host = urlsplit(base_url).hostname or ""
+def _new_client(endpoint: Endpoint, *, timeout: httpx2.Timeout) -> openai.AsyncOpenAI:
+    host = urlsplit(endpoint.base_url).hostname or ""
     offline = not settings.PROVIDERS_ALLOW_NETWORK
     if offline and not _is_loopback(host):
         raise NetworkForbidden(host)
     return openai.AsyncOpenAI(
-        api_key=api_key or "none",  # local servers ask for none, the SDK insists on one
-        base_url=base_url,
+        api_key=endpoint.api_key or "none",  # local servers ask for none, the SDK insists on one
+        base_url=endpoint.base_url,
         max_retries=0,
         timeout=timeout,
         http_client=safe_async_client(
-            allow_private=True,
-            loopback_only=offline,
+            allow_private=endpoint.allow_private,
+            loopback_only=offline and endpoint.allow_private,
             timeout=timeout,
             total_timeout_s=TOTAL_TIMEOUT_S,
             max_bytes=MAX_BYTES,

@@ -44,6 +44,11 @@ _ARGUMENTS: dict[str, object] = {
     "place": "line 1",
     "key": "ttft",
     "secret": "password",
+    "level": "member",
+    "unit": "tokens",
+    "period": "month",
+    "resets_on": "2026-12-01",
+    "reasons": ["it lacks: tools"],
 }
 
 
