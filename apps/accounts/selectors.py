@@ -55,6 +55,12 @@ def actor_for(user_id: UUID, tenant: TenantRef) -> Actor | None:
     return user.remembered_actor(tenant.id) if user else None
 
 
+def find_role_id(user_id: UUID, tenant: TenantRef) -> UUID | None:
+    """Return the role of an active member, or None."""
+    members = _memberships(tenant).filter(user_id=user_id)
+    return members.values_list("role_id", flat=True).first()
+
+
 def platform_actor(user: User) -> Actor:
     """Return who the user is on the platform's own host: an operator, or just a person."""
     kind = ActorKind.OPERATOR if user.is_staff else ActorKind.USER

@@ -28,12 +28,18 @@ from apps.jobs import services as jobs
 from apps.memory import services as memory
 from apps.providers import selectors as providers
 from apps.providers.contracts import ModelInfo
+from apps.providers.services.ledger import CallRecord
 
 logger = get_logger(__name__)
 
 
-def settle(claimed: ClaimedTurn, outcome: TurnOutcome, trace: Sequence[Step] = ()) -> bool:
-    """End the attempt with `outcome` and keep its last steps.
+def settle(
+    claimed: ClaimedTurn,
+    outcome: TurnOutcome,
+    trace: Sequence[Step] = (),
+    calls: Sequence[CallRecord] = (),
+) -> bool:
+    """End the attempt with `outcome` and keep its last steps and its calls of models.
 
     Returns:
         False when the attempt was fenced off meanwhile; nothing is written then.
@@ -42,7 +48,10 @@ def settle(claimed: ClaimedTurn, outcome: TurnOutcome, trace: Sequence[Step] = (
     def follow_up(conversation: Conversation) -> None:
         _enqueue_follow_ups(claimed, outcome, conversation)
 
-    if not attempts.finish_turn(claimed=claimed, outcome=outcome, trace=trace, follow_up=follow_up):
+    written = attempts.finish_turn(
+        claimed=claimed, outcome=outcome, trace=trace, calls=calls, follow_up=follow_up
+    )
+    if not written:
         return False
     metrics.turns_total.labels(outcome.state.value).inc()
     if outcome.completion_tokens:

@@ -26,7 +26,7 @@ from apps.conversations.services.handover import hand_over_turn
 from apps.conversations.stream import cancel_requested
 from apps.conversations.tracing import Trace
 from apps.core.concurrency import tenant_db
-from apps.core.errors import KarenError
+from apps.core.errors import KarenError, RateLimited
 from apps.core.logging import get_logger
 from apps.jobs.leases import Held
 from apps.providers import gateway
@@ -37,6 +37,7 @@ from apps.providers.contracts import (
     Flow,
     ModelInfo,
     ModelRequest,
+    Origin,
     ReasoningDelta,
     Role,
     TextDelta,
@@ -45,6 +46,7 @@ from apps.providers.contracts import (
     UsageReport,
 )
 from apps.providers.errors import ProviderInterrupted, ProviderRejected, ProviderUnavailable
+from apps.providers.services.ledger import CallRecord
 
 logger = get_logger(__name__)
 
@@ -53,6 +55,7 @@ _SAVE_EVERY_S = 2.0
 _CONTEXT_SAFETY = 0.9
 _MAX_RETRIES = 2  # after the first try; the gateway has repeated short failures already
 _LONGEST_PAUSE_S = 60.0
+_WORTH_WAITING = (ProviderUnavailable, RateLimited)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +74,10 @@ class _HandedOver(Exception):  # a way out, no error
 
 
 class Attempt:
-    """One attempt. `prepare` goes through the stages before the model; blocking."""
+    """One attempt. `prepare` goes through the stages before the model; blocking.
+
+    Every call of a model is added to `calls`; whoever ends the attempt writes them.
+    """
 
     def __init__(
         self,
@@ -80,11 +86,13 @@ class Attempt:
         held: Held,
         trace: Trace,
         prepare: Callable[[ModelInfo], Prepared],
+        calls: list[CallRecord],
     ) -> None:
         self._claimed = claimed
         self._held = held
         self._trace = trace
         self._prepare = prepare
+        self._calls = calls
         self._exchange: list[ChatMessage] = []  # what model and tools said since the prompt
         self._iteration = 0
         self._said = False  # the present model call has said something visible
@@ -169,7 +177,12 @@ class Attempt:
         if isinstance(failure, degradation.REPLACEABLE):
             degradation.outages.note(asked)
         while (
-            model := degradation.next_model(asked, error=failure, tried=self._tried)
+            model := degradation.next_model(
+                asked,
+                error=failure,
+                tried=self._tried,
+                subject=self._claimed.conversation_id.hex,
+            )
         ) is not None:
             self._tried.add(model.id)
             self._trace.add(StepKind.FALLBACK, failed=asked, cause=failure.code, instead=model.id)
@@ -186,11 +199,11 @@ class Attempt:
             raise _HandedOver
 
     def _may_wait(self, failure: KarenError) -> bool:
-        pause_s = failure.retry_after_s if isinstance(failure, ProviderUnavailable) else None
+        pause_s = failure.retry_after_s if isinstance(failure, _WORTH_WAITING) else None
         return pause_s is not None and pause_s <= _LONGEST_PAUSE_S and self._retries < _MAX_RETRIES
 
     async def _pause(self, failure: KarenError, asked: str) -> None:
-        assert isinstance(failure, ProviderUnavailable)
+        assert isinstance(failure, _WORTH_WAITING)
         assert failure.retry_after_s is not None
         self._retries += 1
         pause_s = failure.retry_after_s
@@ -264,7 +277,10 @@ class Attempt:
             try:
                 async with contextlib.aclosing(
                     gateway.stream(
-                        flow=Flow.CHAT_ANSWER, request=self._request(prepared, may_act=may_act)
+                        flow=Flow.CHAT_ANSWER,
+                        request=self._request(prepared, may_act=may_act),
+                        origin=self._origin(),
+                        record=self._calls.append,
                     )
                 ) as events:
                     async for event in events:
@@ -291,6 +307,8 @@ class Attempt:
             except KarenError as error:
                 step["error"] = error.code
                 raise
+            finally:
+                step["gateway"] = dict(self._calls[-1].steps) if self._calls else {}
             step["calls"] = [call.name[:64] for call in calls]
         return "".join(pieces), tuple(calls)
 
@@ -306,6 +324,15 @@ class Attempt:
             tools=prepared.tools,
             # The tools stay in the prompt: without them the provider's cache would be missed.
             tool_choice=None if may_act or not prepared.tools else "none",
+        )
+
+    def _origin(self) -> Origin:
+        claimed = self._claimed
+        return Origin(
+            user_id=claimed.requester_id,
+            turn_id=claimed.turn_id,
+            attempt=claimed.attempt,
+            step=len(self._calls),
         )
 
     def _messages(self, prepared: Prepared) -> tuple[ChatMessage, ...]:

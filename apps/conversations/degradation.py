@@ -12,10 +12,12 @@ from django.utils.translation import gettext as _
 
 from apps.core.errors import KarenError
 from apps.providers import selectors as providers
-from apps.providers.contracts import ModelInfo
+from apps.providers.contracts import Cause, Flow, Level, ModelInfo
 from apps.providers.errors import (
     ConfigurationError,
+    ContextTooLong,
     ProviderInterrupted,
+    ProviderRejected,
     ProviderUnavailable,
 )
 
@@ -81,28 +83,42 @@ def is_replaceable(error: KarenError, model_id: str) -> bool:
     """Say whether another model may answer after `error` of this one."""
     if not settings.CHAT_FALLBACK or model_id.partition("/")[0] in _SCRIPTED:
         return False
+    if isinstance(error, ProviderRejected):  # elsewhere only where a policy says where
+        return providers.has_fallbacks(_cause_of(error))
     return isinstance(error, REPLACEABLE)
 
 
-def next_model(failed: str, *, error: KarenError, tried: Collection[str]) -> ModelInfo | None:
+def next_model(
+    failed: str, *, error: KarenError, tried: Collection[str], subject: str
+) -> ModelInfo | None:
     """Return the best model to ask instead, or None.
 
-    One more model of the same provider is tried when only this one may be down; then the other
-    providers, in the order in which they are preferred.
+    Routing decides, by the list of fallbacks for this kind of failure. One more model of the same
+    provider is tried when only this one may be down; then the other providers.
     """
     kind = failed.partition("/")[0]
     same_tried = sum(1 for each in tried if each.startswith(f"{kind}/"))
     same_is_down = isinstance(error, ConfigurationError) or same_tried > 1
-    down = outages.present()
+    question = providers.question_of(
+        Flow.CHAT_ANSWER, subject=subject, failed=tried, cause=_cause_of(error)
+    )
+    rejected = isinstance(error, ProviderRejected) and providers.has_fallbacks(_cause_of(error))
     candidates = [
-        model
-        for model in providers.list_models()
-        if model.id not in tried
-        and model.provider not in _SCRIPTED
-        and not (model.provider == kind and same_is_down)
+        each.model
+        for each in providers.plan_route(question).candidates
+        if (each.level is Level.FALLBACK or not rejected)
+        and each.model.provider not in _SCRIPTED
+        and not (each.model.provider == kind and same_is_down)
     ]
     # What was down a moment ago comes last.
+    down = outages.present()
     return min(candidates, key=lambda model: model.id in down, default=None)
+
+
+def _cause_of(error: KarenError) -> Cause:
+    if isinstance(error, ContextTooLong):
+        return Cause.CONTEXT
+    return Cause.REFUSAL if isinstance(error, ProviderRejected) else Cause.FAILURE
 
 
 def minimal_answer(lines: list[str]) -> str:

@@ -30,6 +30,8 @@ from apps.jobs.leases import LEASE_TTL_S, Held, kept_alive, new_owner
 from apps.jobs.task import remaining_s
 from apps.providers import selectors as providers
 from apps.providers.contracts import ModelInfo
+from apps.providers.services import ledger
+from apps.providers.services.ledger import CallRecord
 
 logger = get_logger(__name__)
 
@@ -49,18 +51,22 @@ def run_turn(*, turn_id: UUID) -> None:
         logger.info("turn.not_waiting", turn_id=str(turn_id))
         return
     logger.info("turn.claimed", turn_id=str(turn_id), attempt=claimed.attempt, model=claimed.model)
-    trace = Trace()
+    trace, calls = Trace(), list[CallRecord]()
     trace.add(StepKind.CLAIMED, model=claimed.model, messages=len(claimed.history))
     with kept_alive(owner) as held:
         try:
-            outcome = _answered(claimed, held, trace)
+            outcome = _answered(claimed, held, trace, calls)
             if outcome is not None:
-                _settle(claimed, outcome, held, trace)
+                _settle(claimed, outcome, held, trace, calls)
         finally:
             _record(claimed, trace.drain())
+            for call in calls:  # of an attempt that was fenced off, handed over or lost its end
+                ledger.record_call(call)
 
 
-def _settle(claimed: ClaimedTurn, outcome: TurnOutcome, held: Held, trace: Trace) -> None:
+def _settle(
+    claimed: ClaimedTurn, outcome: TurnOutcome, held: Held, trace: Trace, calls: list[CallRecord]
+) -> None:
     """Keep the answer; a database that is away for moments must not cost minutes of work."""
     if outcome.level > 1:
         metrics.turns_degraded_total.labels(str(outcome.level)).inc()
@@ -77,8 +83,10 @@ def _settle(claimed: ClaimedTurn, outcome: TurnOutcome, held: Held, trace: Trace
     collected, pauses = trace.drain(), iter(_SETTLE_PAUSES_S)
     while True:
         try:
-            if not aftermath.settle(claimed, outcome, collected):
+            if not aftermath.settle(claimed, outcome, collected, calls):
                 _record(claimed, collected)  # fenced off: what it did is told all the same
+                return
+            calls.clear()
         except OperationalError:
             pause_s = next(pauses, None)
             if pause_s is None or held.lost:
@@ -108,7 +116,9 @@ def _lose(claimed: ClaimedTurn, collected: Sequence[Step]) -> None:
     close_old_connections()
 
 
-def _answered(claimed: ClaimedTurn, held: Held, trace: Trace) -> TurnOutcome | None:
+def _answered(
+    claimed: ClaimedTurn, held: Held, trace: Trace, calls: list[CallRecord]
+) -> TurnOutcome | None:
     """Run one attempt.
 
     Returns:
@@ -123,7 +133,7 @@ def _answered(claimed: ClaimedTurn, held: Held, trace: Trace) -> TurnOutcome | N
     except KarenError as error:
         metrics.chat_errors_total.labels(error.code).inc()
         return TurnOutcome(state=TurnState.FAILED, text=claimed.prefix, error=error_body(error))
-    attempt = Attempt(claimed, held=held, trace=trace, prepare=prepare)
+    attempt = Attempt(claimed, held=held, trace=trace, prepare=prepare, calls=calls)
     return run_async(attempt.run(first, deadline_s=remaining_s() - _DEADLINE_RESERVE_S))
 
 

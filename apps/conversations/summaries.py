@@ -29,6 +29,7 @@ from apps.providers.contracts import (
     Flow,
     ModelInfo,
     ModelRequest,
+    Origin,
     Role,
     TokenCounter,
 )
@@ -94,19 +95,27 @@ def summarise_branch(*, message_id: UUID, model_id: str) -> int:
         How many summaries were written.
     """
     model = providers.find_model(model_id)
-    conversation_id = (
-        Message.objects.filter(pk=message_id).values_list("conversation_id", flat=True).first()
+    found = (
+        Message.objects.filter(pk=message_id)
+        .values_list("conversation_id", "conversation__owner_id")
+        .first()
     )
-    if model is None or model.scripted or conversation_id is None:
+    if model is None or model.scripted or found is None:
         return 0
+    conversation_id, owner_id = found
     history = [each for each in branch_messages(leaf_id=message_id) if each.text]
-    return _Summarising(model, conversation_id, history).run()
+    return _Summarising(model, conversation_id, history, Origin(user_id=owner_id)).run()
 
 
 class _Summarising:
     def __init__(
-        self, model: ModelInfo, conversation_id: UUID, history: Sequence[BranchMessage]
+        self,
+        model: ModelInfo,
+        conversation_id: UUID,
+        history: Sequence[BranchMessage],
+        origin: Origin,
     ) -> None:
+        self._origin = origin
         self._model = model
         self._conversation_id = conversation_id
         self._history = history
@@ -168,7 +177,8 @@ class _Summarising:
             temperature=0.0,
             partition=self._partition,
         )
-        written = written_by(flow=Flow.CHAT_SUMMARY, request=request).replace("\x00", "")
+        said = written_by(flow=Flow.CHAT_SUMMARY, request=request, origin=self._origin)
+        written = said.replace("\x00", "")
         return "\n".join(line.strip() for line in written.splitlines() if line.strip())
 
     def _cut(self, text: str) -> str:

@@ -14,7 +14,7 @@ from apps.core import scope
 from apps.core.errors import KarenError
 from apps.core.logging import get_logger
 from apps.providers import selectors as providers
-from apps.providers.contracts import ChatMessage, Flow, ModelRequest, Role
+from apps.providers.contracts import ChatMessage, Flow, ModelRequest, Origin, Role
 
 logger = get_logger(__name__)
 
@@ -64,7 +64,11 @@ def write_title(*, turn_id: UUID) -> bool:
         partition=f"{scope.require().id}:{turn.conversation_id}:title",
     )
     try:
-        written = written_by(flow=Flow.CHAT_TITLE, request=request)
+        written = written_by(
+            flow=Flow.CHAT_TITLE,
+            request=request,
+            origin=Origin(user_id=turn.requester_id, turn_id=turn.pk),
+        )
     except KarenError as error:
         metrics.follow_ups_total.labels("title", "failed").inc()
         logger.warning("title.not_written", model=model.id, reason=error.code)

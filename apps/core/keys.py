@@ -33,6 +33,14 @@ def tenant_key(*parts: str | int | UUID) -> str:
     return ":".join([scope.require().id.hex, *map(_part, parts)])
 
 
+def named_key(owner: str, *parts: str | int | UUID) -> str:
+    """Build a key of a tenant that is named by `id.hex`, or of the platform: `PLATFORM`.
+
+    For work on behalf of several tenants in none's scope; everything else uses `tenant_key`.
+    """
+    return ":".join([_part(owner), *map(_part, parts)])
+
+
 def scoped_key(*parts: str | int | UUID) -> str:
     """Build a tenant key inside a tenant and a platform key outside one."""
     return platform_key(*parts) if scope.current() is None else tenant_key(*parts)

@@ -20,18 +20,20 @@ from apps.core.redis import RedisRole, async_redis, redis_client
 
 logger = get_logger(__name__)
 
-# KEYS[1] the bucket; ARGV emission interval (s), tolerance (s). Time comes from Redis itself, so
-# that web processes with different clocks agree. Returns {allowed, seconds to wait}.
+# KEYS[1] the bucket; ARGV emission interval (s), tolerance (s), how many are taken, whether they
+# are taken in any case. Time comes from Redis itself, so that web processes with different clocks
+# agree. Returns {allowed, seconds to wait}.
 _GCRA = """
 local now = redis.call('TIME')
 local t = tonumber(now[1]) + tonumber(now[2]) / 1000000
 local interval, tolerance = tonumber(ARGV[1]), tonumber(ARGV[2])
 local tat = tonumber(redis.call('GET', KEYS[1]) or '0')
 if tat < t then tat = t end
-local wait = tat - tolerance - t
-if wait > 0 then return {0, tostring(wait)} end
-local life = math.ceil((tat + interval - t) * 1000) + 1
-redis.call('SET', KEYS[1], tostring(tat + interval), 'PX', life)
+local count, forced = tonumber(ARGV[3] or '1'), ARGV[4] == '1'
+local wait = tat + interval * (count - 1) - tolerance - t
+if wait > 0 and not forced then return {0, tostring(wait)} end
+local life = math.ceil((tat + interval * count - t) * 1000) + 1
+redis.call('SET', KEYS[1], tostring(tat + interval * count), 'PX', life)
 return {1, '0'}
 """
 
@@ -99,14 +101,30 @@ def take(limit: Limit, *who: str) -> Decision:
     return _counted(limit, _decision(answer))
 
 
-async def take_async(limit: Limit, *who: str) -> Decision:
-    """See `take`; for the event loop."""
+async def take_async(limit: Limit, *who: str, count: int = 1) -> Decision:
+    """See `take`; for the event loop. More than `burst` at once are taken for `burst`."""
     key, interval, tolerance = _rule(limit, who)
+    taken = max(min(count, limit.burst), 1)
     try:
-        answer = await async_redis(RedisRole.CACHE).eval(_GCRA, 1, key, interval, tolerance)
+        client = async_redis(RedisRole.CACHE)
+        answer = await client.eval(_GCRA, 1, key, interval, tolerance, taken)
     except redis.RedisError:
         return _counted(limit, _decided_here(limit, key))
     return _counted(limit, _decision(answer))
+
+
+async def charge_async(limit: Limit, *who: str, count: int) -> None:
+    """Take `count` in any case: what was not known to be needed when it was asked for.
+
+    Whoever comes next waits for it. Without Redis nothing is charged.
+    """
+    if count < 1:
+        return
+    key, interval, tolerance = _rule(limit, who)
+    try:
+        await async_redis(RedisRole.CACHE).eval(_GCRA, 1, key, interval, tolerance, count, 1)
+    except redis.RedisError:
+        logger.warning("ratelimit.not_charged", limit=limit.name)
 
 
 def _rule(limit: Limit, who: tuple[str, ...]) -> tuple[str, str, str]:
@@ -143,12 +161,12 @@ def enforce(limit: Limit, *who: str) -> None:
         raise RateLimited(retry_after_s=decision.retry_after_s)
 
 
-async def enforce_async(limit: Limit, *who: str) -> None:
-    """Take one request of `limit`; for the event loop.
+async def enforce_async(limit: Limit, *who: str, count: int = 1) -> None:
+    """Take one request of `limit`, or `count`; for the event loop.
 
     Raises:
         RateLimited: None is left; carries the seconds to wait.
     """
-    decision = await take_async(limit, *who)
+    decision = await take_async(limit, *who, count=count)
     if not decision.allowed:
         raise RateLimited(retry_after_s=decision.retry_after_s)

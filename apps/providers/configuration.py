@@ -121,6 +121,7 @@ class Configuration:
         policies: Rules of routing in the order in which they are asked.
         default_model: What the workspace prefers; empty for none.
         cache_ttl_s: For how long answers are kept; 0 is off.
+        cache_version: Answers that were kept under another one are forgotten.
         limits: Of the workspace as a whole.
         user_limits: Of each of its members.
         budgets: What may be spent.
@@ -133,6 +134,7 @@ class Configuration:
     policies: tuple[Policy, ...] = ()
     default_model: str = ""
     cache_ttl_s: int = 0
+    cache_version: float = 0.0
     limits: Limits = Limits()
     user_limits: Limits = Limits()
     budgets: tuple[BudgetRule, ...] = ()
@@ -254,6 +256,7 @@ def _built(tenant_id: UUID | None) -> Configuration:
         budgets=tuple(_rule(budget) for budget in budgets),
         default_model=chosen.default_model,
         cache_ttl_s=chosen.cache_ttl_s,
+        cache_version=chosen.updated_at.timestamp(),
         limits=limits,
         user_limits=user_limits,
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 from uuid import UUID
 
@@ -43,6 +43,27 @@ class Origin:
 
 
 NOBODY = Origin()
+
+
+INTERACTIVE = frozenset({Flow.CHAT_ANSWER, Flow.API_ANSWER})  # somebody waits for a word
+
+
+class Cause(StrEnum):
+    """Why another model is asked; each has its own list of fallbacks."""
+
+    FAILURE = "failure"
+    CONTEXT = "context"
+    REFUSAL = "refusal"
+
+
+class Level(IntEnum):
+    """Where a candidate comes from; a lower level is tried first."""
+
+    CHOSEN = 1  # asked for, or named by the policy
+    FALLBACK = 2  # the policy's list for this cause
+    CAPABLE = 3  # whatever else is set up and able
+    LOCAL = 4  # a model of our own, which needs nobody
+    SCRIPTED = 5  # plays an answer; only where there is nothing else
 
 
 class Role(StrEnum):

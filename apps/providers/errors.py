@@ -66,16 +66,20 @@ class ModelProfileInvalid(KarenError):
 
 
 class ProviderUnavailable(KarenError):
-    """The provider cannot answer now; another one may. Fail over."""
+    """The provider cannot answer now; another one may. Fail over.
+
+    `rate_limited` says that it asked for fewer calls.
+    """
 
     code = "provider_unavailable"
     status = 503
     retryable = True
     public_fields = ("retry_after_s",)
 
-    def __init__(self, *, retry_after_s: float | None = None) -> None:
+    def __init__(self, *, retry_after_s: float | None = None, rate_limited: bool = False) -> None:
         super().__init__(retry_after_s)
         self.retry_after_s = retry_after_s
+        self.rate_limited = rate_limited
 
     @override
     def message(self) -> str:
@@ -147,14 +151,18 @@ class ContextTooLong(ProviderRejected):
 
 
 class ConfigurationError(KarenError):
-    """Only the operator can mend this; `hint` goes to the log and never to clients."""
+    """Only the operator can mend this; `hint` goes to the log and never to clients.
+
+    `key_refused` says that the provider does not take its key any more.
+    """
 
     code = "provider_misconfigured"
     status = 503
 
-    def __init__(self, hint: str = "") -> None:
+    def __init__(self, hint: str = "", *, key_refused: bool = False) -> None:
         super().__init__(hint)
         self.hint = hint
+        self.key_refused = key_refused
 
     @override
     def message(self) -> str:

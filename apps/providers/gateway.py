@@ -1,40 +1,33 @@
 """The one door to models: `stream` for chat, `embed` for vectors, `probe` for health.
 
-The gateway names the flow, counts, retries before the first event and makes sure that the model
-stops when nobody reads any more. It never replaces the model that was chosen for a turn.
+One call goes through these stages, in this order; what each did stands in its record (`steps`):
+
+    guard → cache → join → limits → budget → breaker → call → settle → ledger → keep
+
+Every stage that is not wanted costs a look into memory. The gateway never replaces the model that
+was chosen (`routing` chooses), and holds no database connection while a model is asked.
 """
 
-import asyncio
-import secrets
-import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TypeAlias
 
 from apps.core.errors import KarenError
 from apps.core.logging import get_logger
-from apps.providers import configuration, metrics, registry, selectors
+from apps.providers import cache, configuration, limits, registry, selectors, spending
+from apps.providers.accounting import OK, Account, Record
+from apps.providers.calling import call_model
+from apps.providers.configuration import Configuration
 from apps.providers.contracts import (
-    BatchingAdapter,
+    NOBODY,
     EngineHealth,
-    Finished,
     Flow,
-    ModelInfo,
     ModelRequest,
+    Origin,
     ProviderEvent,
-    ReasoningDelta,
-    TextDelta,
-    Usage,
-    UsageReport,
 )
-from apps.providers.domain.backoff import pause_s
-from apps.providers.domain.estimates import estimated_tokens
 from apps.providers.embedding import MAX_EMBED_TEXTS, embed, warm_embedder
-from apps.providers.errors import (
-    ProviderInterrupted,
-    ProviderTimeout,
-    ProviderUnavailable,
-)
+from apps.providers.services.ledger import record_call
 
 # Embedding has a module of its own; other apps enter by this one.
 __all__ = (
@@ -51,27 +44,26 @@ __all__ = (
 
 logger = get_logger(__name__)
 
-MAX_ATTEMPTS = 3
-DEADLINE_S = 600.0  # of a whole call, retries included
-RETRY_WINDOW_S = 20.0  # no new attempt starts later than this after the call
-
 _Batches: TypeAlias = AsyncGenerator[list[ProviderEvent], None]
 
 
-async def stream(*, flow: Flow, request: ModelRequest) -> AsyncGenerator[ProviderEvent, None]:
+async def stream(
+    *, flow: Flow, request: ModelRequest, origin: Origin = NOBODY, record: Record = record_call
+) -> AsyncGenerator[ProviderEvent, None]:
     """Ask `request.model` and yield its events; the last one is `Finished`.
 
     Raises:
         KarenError: As `stream_batches`.
     """
-    async with aclosing(stream_batches(flow=flow, request=request)) as batches:
+    batches = stream_batches(flow=flow, request=request, origin=origin, record=record)
+    async with aclosing(batches):
         async for batch in batches:
             for event in batch:
                 yield event
 
 
 async def stream_batches(
-    *, flow: Flow, request: ModelRequest
+    *, flow: Flow, request: ModelRequest, origin: Origin = NOBODY, record: Record = record_call
 ) -> AsyncGenerator[list[ProviderEvent], None]:
     """Ask `request.model` and yield its events, together what arrived together.
 
@@ -79,141 +71,99 @@ async def stream_batches(
     are never joined. Closing the generator stops the model.
 
     The last event is `Finished`. Before it there is one `UsageReport`, estimated if the provider
-    sent none.
+    sent none or one that cannot be.
 
     Args:
         flow: Why the model is called.
         request: What is asked.
+        origin: On whose behalf; budgets and the ledger go by it.
+        record: Takes the record of the call once it has ended, however it did. By itself it goes
+            to the ledger; whoever passes something else has to write it.
 
     Raises:
         ModelNotFound: `request.model` is not configured.
+        RateLimited: Workspace or member asked too much.
+        BudgetExceeded: A budget has no room; `PriceUnknown` if that cannot be said.
         ProviderUnavailable: The model cannot be reached now, also after retries.
         ProviderTimeout: It did not begin to answer in time.
         ProviderInterrupted: It stopped before it said that it was finished.
         ProviderRejected: It refuses this request; `ContextTooLong` when it does not fit.
         ConfigurationError: The operator must mend something.
     """
-    await configuration.loaded()
+    known = await configuration.loaded()
     model = selectors.get_model(request.model)
-    call = _Call(flow, model)
+    account = Account(flow, model, request, origin, record)
     try:
-        async with aclosing(_with_retries(model, request)) as batches:
+        async with aclosing(_answered(known, request, account)) as batches:
             async for batch in batches:
-                for event in batch:
-                    call.saw(event)
-                if isinstance(batch[-1], Finished) and not call.usage_seen:
-                    report = call.estimate(request)
-                    call.saw(report)
-                    batch.insert(-1, report)
+                account.saw(batch)
                 yield batch
-        call.status = "ok"
+        account.status = OK
     except KarenError as error:
-        call.status = error.code
+        account.status = error.code
         raise
     finally:
-        call.count()
+        account.close()
 
 
-class _Call:
-    """What is measured about one call."""
-
-    def __init__(self, flow: Flow, model: ModelInfo) -> None:
-        self.status = "closed"  # unless it ends otherwise: the reader went away
-        self._labels = (flow.value, model.id)
-        self._started = time.perf_counter()
-        self._first = True
-        self._bytes = 0
-        self.usage_seen = False
-
-    def saw(self, event: ProviderEvent) -> None:
-        if self._first:
-            self._first = False
-            elapsed = time.perf_counter() - self._started
-            metrics.FIRST_TOKEN.labels(*self._labels).observe(elapsed)
-        if isinstance(event, TextDelta | ReasoningDelta):
-            self._bytes += len(event.text.encode())
-        if isinstance(event, UsageReport):
-            self.usage_seen = True
-            usage = event.usage
-            metrics.TOKENS.labels(*self._labels, "prompt").inc(usage.prompt_tokens)
-            metrics.TOKENS.labels(*self._labels, "completion").inc(usage.completion_tokens)
-
-    def estimate(self, request: ModelRequest) -> UsageReport:
-        prompt_bytes = sum(len(message.text.encode()) for message in request.messages)
-        return UsageReport(
-            usage=Usage(
-                prompt_tokens=estimated_tokens(prompt_bytes),
-                completion_tokens=estimated_tokens(self._bytes),
-                estimated=True,
-            )
-        )
-
-    def count(self) -> None:
-        metrics.OPERATIONS.labels(*self._labels, self.status).inc()
-        metrics.DURATION.labels(*self._labels).observe(time.perf_counter() - self._started)
-
-
-async def _with_retries(model: ModelInfo, request: ModelRequest) -> _Batches:
-    started = time.monotonic()
-    deadline = asyncio.get_running_loop().time() + DEADLINE_S
-    attempt = 1
-    while True:
-        begun = False
-        try:
-            async with aclosing(_once(model, request, deadline)) as batches:
-                async for batch in batches:
-                    begun = True
-                    yield batch
-            return
-        except (ProviderUnavailable, ProviderInterrupted) as error:
-            if begun:
-                if isinstance(error, ProviderUnavailable):
-                    raise ProviderInterrupted from error
-                raise
-            pause = _pause_before_next(error, attempt)
-            late = pause is None or time.monotonic() - started + pause > RETRY_WINDOW_S
-            if pause is None or late or attempt >= MAX_ATTEMPTS:
-                raise
-            metrics.RETRIES.labels(model.id, error.code).inc()
-            logger.info("model.retry", model=model.id, cause=error.code, attempt=attempt)
-        attempt += 1
-        await asyncio.sleep(pause)
-
-
-async def _once(model: ModelInfo, request: ModelRequest, deadline: float) -> _Batches:
-    adapter = registry.adapter_for(model)
-    # Closing the adapter's generator is what stops the model.
-    if isinstance(adapter, BatchingAdapter):
-        source = adapter.stream_batches(request)
-    else:
-        source = _one_by_one(adapter.stream(request))
-    async with aclosing(source) as batches:
-        while True:
-            try:
-                async with asyncio.timeout_at(deadline):
-                    batch = await anext(batches)
-            except StopAsyncIteration:
-                raise ProviderInterrupted from None
-            except TimeoutError as error:
-                raise ProviderTimeout from error
+async def _answered(known: Configuration, request: ModelRequest, account: Account) -> _Batches:
+    """Answer from the cache, with somebody else's answer, or by asking."""
+    source = known.sources.get(account.model.source_id) if account.model.source_id else None
+    key = cache.key_of(known, account.model, source, request, account.origin)
+    if key is None:
+        account.step("cache", "off" if not known.cache_ttl_s else "not for this question")
+        async with aclosing(_asked(known, request, account)) as batches:
+            async for batch in batches:
+                yield batch
+        return
+    kept = await cache.find(key)
+    if kept is not None:
+        account.step("cache", "hit")
+        account.is_cached = True
+        yield kept
+        return
+    account.step("cache", "miss")
+    shared, is_joined = cache.joined(key, lambda: _kept(key, known, request, account))
+    account.is_cached = is_joined
+    account.step("join", "another's answer" if is_joined else "first")
+    async with aclosing(shared) as batches:
+        async for batch in batches:
             yield batch
-            if isinstance(batch[-1], Finished):
-                return
 
 
-async def _one_by_one(events: AsyncGenerator[ProviderEvent, None]) -> _Batches:
-    async with aclosing(events):
-        async for event in events:
-            yield [event]
+async def _kept(
+    key: str, known: Configuration, request: ModelRequest, account: Account
+) -> _Batches:
+    """Ask, and keep a whole answer; another process that asks the same waits for it."""
+    turnstile = await cache.alone(key)
+    try:
+        if turnstile.found is not None:
+            account.is_cached = True
+            yield turnstile.found
+            return
+        events: list[ProviderEvent] = []
+        async with aclosing(_asked(known, request, account)) as batches:
+            async for batch in batches:
+                events += batch
+                yield batch
+        await cache.keep(key, events, ttl_s=known.cache_ttl_s)
+        account.step("keep", "kept")
+    finally:
+        await turnstile.leave()
 
 
-def _pause_before_next(error: KarenError, attempt: int) -> float | None:
-    """Return seconds to wait before another attempt, or None when one makes no sense."""
-    if isinstance(error, ProviderTimeout):
-        return None  # a person has waited long already
-    asked_s = error.retry_after_s if isinstance(error, ProviderUnavailable) else None
-    # Full jitter: callers that failed together do not come back together.
-    return pause_s(attempt, asked_s=asked_s, chance=secrets.randbelow(1000) / 1000)
+async def _asked(known: Configuration, request: ModelRequest, account: Account) -> _Batches:
+    """Ask the model, within limits and budgets."""
+    source = known.sources.get(account.model.source_id) if account.model.source_id else None
+    async with (
+        limits.admitted(known, source, account=account) as admission,
+        spending.set_aside(known, request, account),
+        aclosing(call_model(request, account)) as batches,
+    ):
+        async for batch in batches:
+            yield account.checked(batch)
+        used = account.consumed()
+        await admission.charge(used.completion_tokens if used else 0)
 
 
 async def probe() -> EngineHealth:

@@ -41,3 +41,9 @@ BUDGET_REFUSALS = Counter(
 BUDGET_ALERTS = Counter(
     "kari_model_budget_alerts", "Budgets that passed their alert share.", ["level", "unit"]
 )
+BREAKER_OPENED = Counter("kari_model_breaker_opened", "Circuit breakers that opened.", ["model"])
+CACHE = Counter(
+    "kari_model_cache",
+    "Questions by what the cache did (memory, redis, joined, miss).",
+    ["outcome"],
+)

@@ -13,7 +13,7 @@ import contextlib
 from array import array
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
-from typing import Any, TypeAlias, cast
+from typing import Any, cast
 from uuid import UUID
 
 import msgspec
@@ -28,18 +28,15 @@ from apps.core.redis import RedisRole, async_redis
 from apps.jobs import services as jobs
 from apps.providers import gateway
 from apps.providers.contracts import (
+    NOBODY,
     Embedding,
     Finished,
-    FinishReason,
     Flow,
     ModelRequest,
+    Origin,
     ProviderEvent,
-    ReasoningDelta,
-    TextDelta,
-    ToolCall,
-    Usage,
-    UsageReport,
 )
+from apps.providers.domain.packed_events import Packed, UnknownEvent, packed, unpacked
 from apps.providers.errors import (
     ConfigurationError,
     ContextTooLong,
@@ -67,8 +64,6 @@ _BLOCK_MS = 1_000
 _PATIENCE_S = 10.0
 _FIELD = b"e"
 
-# An entry of the stream: a list of messages, each a list that begins with its kind.
-_Message: TypeAlias = list[Any]
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[list[Any]]).decode
@@ -79,6 +74,7 @@ class _Question(msgspec.Struct):
 
     flow: Flow
     request: ModelRequest | None = None
+    origin: Origin = NOBODY
     texts: tuple[str, ...] = ()
 
 
@@ -97,37 +93,14 @@ def _keys(call_id: UUID) -> tuple[str, str, str]:
 # -- what crosses
 
 
-def _message_of(event: ProviderEvent) -> _Message:
-    match event:
-        case TextDelta(text=text):
-            return ["text", text]
-        case ReasoningDelta(text=text):
-            return ["thought", text]
-        case ToolCall(id=id_, name=name, arguments=arguments):
-            return ["tool", id_, name, arguments]
-        case UsageReport(usage=usage):
-            return ["usage", msgspec.to_builtins(usage)]
-        case Finished(reason=reason):
-            return ["finished", reason.value]
+def _event_of(message: Packed) -> ProviderEvent:
+    try:
+        return unpacked(message)
+    except UnknownEvent:  # a worker of another release
+        raise ProviderInterrupted from None
 
 
-def _event_of(message: _Message) -> ProviderEvent:
-    match message:
-        case ["text", text]:
-            return TextDelta(text=text)
-        case ["thought", text]:
-            return ReasoningDelta(text=text)
-        case ["tool", id_, name, arguments]:
-            return ToolCall(id=id_, name=name, arguments=arguments)
-        case ["usage", usage]:
-            return UsageReport(usage=msgspec.convert(usage, Usage))
-        case ["finished", reason]:
-            return Finished(reason=FinishReason(reason))
-        case _:
-            raise ProviderInterrupted  # a worker of another release
-
-
-def _error_message(error: BaseException) -> _Message:
+def _error_message(error: BaseException) -> Packed:
     if isinstance(error, KarenError):
         return ["error", error.code, error.details()]
     return ["error", ProviderInterrupted.code, {}]
@@ -154,7 +127,7 @@ def _error_of(code: str, details: dict[str, Any]) -> KarenError:
 
 
 async def stream_in_worker(
-    *, flow: Flow, request: ModelRequest
+    *, flow: Flow, request: ModelRequest, origin: Origin = NOBODY
 ) -> AsyncGenerator[list[ProviderEvent], None]:
     """Ask a model in the worker; events as from `gateway.stream_batches`. Closing stops it.
 
@@ -164,7 +137,7 @@ async def stream_in_worker(
         ProviderInterrupted: The worker died.
         ServiceUnavailable: Redis or the broker is away.
     """
-    question = _Question(flow=flow, request=request)
+    question = _Question(flow=flow, request=request, origin=origin)
     async with aclosing(_answers(ANSWER_TASK, question)) as entries:
         async for messages in entries:
             events = [_event_of(message) for message in messages]
@@ -190,7 +163,7 @@ async def embed_in_worker(*, flow: Flow, texts: Sequence[str]) -> list[Embedding
     raise ProviderInterrupted
 
 
-async def _answers(task: str, question: _Question) -> AsyncGenerator[list[_Message], None]:
+async def _answers(task: str, question: _Question) -> AsyncGenerator[list[Packed], None]:
     """Ask and yield what the worker writes; entries that only say it lives are left out."""
     call_id = new_id()
     keys = _keys(call_id)
@@ -226,7 +199,7 @@ async def _leave(keys: tuple[str, str, str]) -> None:
         await async_redis(RedisRole.STREAMS).delete(*keys)
 
 
-async def _entries(keys: tuple[str, str, str]) -> AsyncGenerator[list[_Message], None]:
+async def _entries(keys: tuple[str, str, str]) -> AsyncGenerator[list[Packed], None]:
     _question, answer, reader = keys
     client = async_redis(RedisRole.STREAMS, patience_s=_PATIENCE_S)
     loop = asyncio.get_running_loop()
@@ -274,7 +247,7 @@ class _Reply:
     def __init__(self, keys: tuple[str, str, str], question: _Question) -> None:
         self._keys = keys
         self._question = question
-        self._waiting: list[_Message] = []
+        self._waiting: list[Packed] = []
         self._wake = asyncio.Event()
 
     async def run(self, within_s: float) -> None:
@@ -312,15 +285,16 @@ class _Reply:
         finally:
             self._wake.set()
 
-    async def _messages(self) -> AsyncIterator[list[_Message]]:
+    async def _messages(self) -> AsyncIterator[list[Packed]]:
         flow, request = self._question.flow, self._question.request
         if request is None:
             made = await gateway.embed(flow=flow, texts=self._question.texts)
             yield [["vectors", made[0].model if made else "", [list(e.vector) for e in made]]]
             return
-        async with aclosing(gateway.stream_batches(flow=flow, request=request)) as batches:
+        answer = gateway.stream_batches(flow=flow, request=request, origin=self._question.origin)
+        async with aclosing(answer) as batches:
             async for batch in batches:
-                yield [_message_of(event) for event in batch]
+                yield [packed(event) for event in batch]
 
     async def _append(self) -> bool:
         """Write what waits, or just a sign of life; say whether somebody still reads."""

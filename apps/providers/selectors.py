@@ -1,11 +1,16 @@
 """What can be asked, and which model a turn gets."""
 
+from collections.abc import Collection
+from dataclasses import replace
+from uuid import UUID
+
 from django.conf import settings
 
-from apps.providers import configuration, registry
-from apps.providers.contracts import ModelInfo, Route, TokenCounter
+from apps.providers import configuration, registry, routing
+from apps.providers.contracts import INTERACTIVE, Cause, Flow, ModelInfo, Route, TokenCounter
 from apps.providers.domain.estimates import cautious_tokens
-from apps.providers.errors import ModelNotFound, NoModelAvailable
+from apps.providers.domain.routing import Question, RoutePlan
+from apps.providers.errors import ModelNotFound, NoModelAvailable, RouteRefused
 
 
 async def prepared() -> None:
@@ -56,26 +61,102 @@ def why_no_model() -> str:
     return "; ".join(reason for reason in reasons if reason)
 
 
-def choose_route(*, model: str | None) -> Route:
+def question_of(
+    flow: Flow,
+    *,
+    asked: str = "",
+    subject: str = "",
+    text: str = "",
+    sensitive: bool = False,
+    user_id: UUID | None = None,
+    failed: Collection[str] = (),
+    cause: Cause = Cause.FAILURE,
+) -> Question:
+    """Return what routing has to know of a call that is about to be made.
+
+    Args:
+        flow: Why a model is called.
+        asked: The model that somebody named.
+        subject: What stays with one model under weighted routes, such as a conversation.
+        text: What is said; only its length counts.
+        sensitive: Personal or secret, found or marked.
+        user_id: Who asks.
+        failed: Models that were tried.
+        cause: Why they do not answer.
+    """
+    hour, weekday = routing.at_this_hour()
+    return Question(
+        flow=flow.value,
+        asked=asked,
+        preferred=(configuration.current().default_model, settings.DEFAULT_MODEL),
+        subject=subject,
+        sensitive=sensitive,
+        interactive=flow in INTERACTIVE,
+        tokens=cautious_tokens(text),
+        user_id=user_id,
+        hour=hour,
+        weekday=weekday,
+        cause=cause,
+        failed=frozenset(failed),
+    )
+
+
+def plan_route(question: Question, *, with_costs: bool = False) -> RoutePlan:
+    """Return whom to ask and whom not, in order and with reasons; asks nobody.
+
+    Raises:
+        ModelNotFound: The model that was asked for is not configured here.
+        ModelProfileInvalid: It names a stub model with a profile that is none.
+    """
+    models = list_models()
+    if question.asked and all(model.id != question.asked for model in models):
+        models = (get_model(question.asked), *models)
+    return routing.plan_for(question, models, with_costs=with_costs)
+
+
+def has_fallbacks(cause: Cause) -> bool:
+    """Say whether any policy names models to ask after this kind of failure."""
+    return any(each.fallbacks.for_cause(cause) for each in configuration.current().policies)
+
+
+def choose_route(*, model: str | None, question: Question | None = None) -> Route:
     """Choose the model for one turn.
 
-    An explicit `model` is taken or refused, never replaced. Otherwise the setting `DEFAULT_MODEL`
-    decides, and without it the best configured model: remote, then a GGUF file of the operator,
-    then the built-in SmolLM2, then the scripted echo (only where it is enabled).
+    An explicit `model` is taken or refused, never replaced. Otherwise policies decide, then what
+    the workspace prefers, then the setting `DEFAULT_MODEL`, and without any of these the best
+    configured model that is up: remote, then a GGUF file of the operator, then the built-in
+    SmolLM2, then the scripted echo (only where it is enabled).
 
     Raises:
         NoModelAvailable: Nothing is configured; says what would help.
         ModelNotFound: `model` is not configured here.
+        RouteRefused: Rules exclude every model, or the one that was asked for.
     """
-    models = list_models()
+    asked = question or question_of(Flow.CHAT_ANSWER)
     if model is not None:
-        return Route(model=get_model(model), reason="asked for")
-    if not models:
+        chosen = get_model(model)
+        if configuration.current().policies or asked.sensitive:
+            _demand_admitted(replace(asked, asked=model))
+        return Route(model=chosen, reason="asked for")
+    if not list_models():
         raise NoModelAvailable(why_no_model())
-    preferred = settings.DEFAULT_MODEL
-    if preferred:
-        return Route(model=get_model(preferred), reason="default of this installation")
-    return Route(model=models[0], reason="best configured")
+    if settings.DEFAULT_MODEL:
+        get_model(settings.DEFAULT_MODEL)
+    plan = plan_route(asked)
+    if plan.first is None:
+        raise RouteRefused(reasons=_reasons(plan))
+    return Route(model=plan.first.model, reason="; ".join(plan.first.reasons))
+
+
+def _demand_admitted(question: Question) -> None:
+    plan = plan_route(question)
+    reason = next((e.reason for e in plan.excluded if e.model.id == question.asked), None)
+    if reason is not None:
+        raise RouteRefused(reasons=[reason])
+
+
+def _reasons(plan: RoutePlan) -> list[str]:
+    return [f"{each.model.id}: {each.reason}" for each in plan.excluded]
 
 
 _ESTIMATE = TokenCounter(name="estimate", count=cautious_tokens, per_message=6, exact=False)

@@ -1,6 +1,6 @@
 """What tests need of the gateway beside its public parts."""
 
-from apps.providers import configuration, sources, upkeep
+from apps.providers import breaker, cache, configuration, health, sources, upkeep
 from apps.providers.configuration import Configuration
 from apps.providers.services import budgets, ledger
 
@@ -11,6 +11,9 @@ def forget_gateway() -> None:
     sources.forget()
     ledger.forget_calls()
     budgets.forget_reservations()
+    breaker.forget()
+    health.forget()
+    cache.forget()
 
 
 def without_tables() -> None:

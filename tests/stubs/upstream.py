@@ -9,6 +9,7 @@ The model's name says how it behaves (`BEHAVIOURS`); a number at its end sets th
 | `plain` | streams words |
 | `slow` | the same, 50 ms before each word |
 | `no-usage` | never reports usage |
+| `odd-usage`, `negative-usage`, `vast-usage` | reports words, less than nothing, a billion tokens |
 | `reasoning` | thinks first |
 | `tools` | asks for a tool, its arguments in pieces |
 | `agent` | asks at once for the tools in the question's lines `call NAME {json}`, then answers |
@@ -19,6 +20,8 @@ The model's name says how it behaves (`BEHAVIOURS`); a number at its end sets th
 | `unauthorized`, `no-credit`, `unknown-model` | 401, 429 with `insufficient_quota`, 404 |
 | `too-long`, `refused` | 400 with and without `context_length_exceeded` |
 | `redirect` | 307 to another address |
+| `to-metadata` | 307 to the address of clouds' metadata |
+| `slow-headers` | two seconds before the headers |
 | `hang` | accepts and never answers |
 | `hang-midway` | two words, then silence |
 | `slow-end` | the whole answer, then silence instead of the end |
@@ -27,6 +30,8 @@ The model's name says how it behaves (`BEHAVIOURS`); a number at its end sets th
 | `cut-late` | the connection breaks after the finish reason |
 | `no-finish` | ends politely without a finish reason |
 | `garbage` | two words, then something that is no JSON |
+| `truncated` | two words, then half a chunk and a polite end |
+| `long-line` | one chunk of ten megabytes |
 | `error-event` | two words, then an error inside the stream |
 | `huge` | one endless line |
 
@@ -54,6 +59,7 @@ Body: TypeAlias = dict[str, Any]
 WORDS = 8
 SECRET = "stub-internal-detail"  # stands in every error body; must never reach our clients
 SLOW_S = 0.05
+_SLOW_HEADERS_S = 2.0
 _ROLES = {"system", "developer", "user", "assistant", "tool"}
 _KNOWN = {
     "frequency_penalty",
@@ -90,6 +96,9 @@ REFUSALS: dict[str, Callable[[], web.Response]] = {
     "too-long": lambda: _error(400, "context_length_exceeded"),
     "refused": lambda: _error(400, "invalid_prompt"),
     "redirect": lambda: web.Response(status=307, headers={"Location": "http://127.0.0.1:1/v1/"}),
+    "to-metadata": lambda: web.Response(
+        status=307, headers={"Location": "http://169.254.169.254/latest/meta-data/"}
+    ),
 }
 
 
@@ -183,6 +192,9 @@ class _Answer:
             "completion_tokens": self.count,
             "total_tokens": total,
         }
+        return self.reported(usage)
+
+    def reported(self, usage: Body) -> bytes:
         return self._document({"choices": [], "usage": usage})
 
     def _document(self, fields: Body) -> bytes:
@@ -299,6 +311,8 @@ class Upstream:
         if behaviour == "hang":
             await self._closing.wait()
             return _error(503, "stopped")
+        if behaviour == "slow-headers":
+            await asyncio.sleep(_SLOW_HEADERS_S)
         answer = _Answer(body, int(number or WORDS))
         return await self._streamed(
             request, lambda write: self._write_answer(write, answer, behaviour)
@@ -348,7 +362,7 @@ class Upstream:
     async def _write_words(self, write: _Write, answer: _Answer, behaviour: str) -> bool:
         for number in range(1, answer.count + 1):
             if number == 3 and behaviour in _MIDWAY:
-                return await self._go_wrong(write, behaviour)
+                return await self._go_wrong(write, answer, behaviour)
             if behaviour == "slow":
                 await self._pause(SLOW_S)
             await write(answer.word(number))
@@ -360,12 +374,14 @@ class Upstream:
             return False
         if behaviour == "slow-end":
             await self._closing.wait()
-        if behaviour != "no-usage":
+        if behaviour in _USAGES:
+            await write(answer.reported(_USAGES[behaviour]))
+        elif behaviour != "no-usage":
             await write(answer.usage())
         await write(b"data: [DONE]\n\n")
         return True
 
-    async def _go_wrong(self, write: _Write, behaviour: str) -> bool:
+    async def _go_wrong(self, write: _Write, answer: _Answer, behaviour: str) -> bool:
         if behaviour == "hang-midway":
             await self._closing.wait()
         elif behaviour == "garbage":
@@ -374,6 +390,11 @@ class Upstream:
         elif behaviour == "error-event":
             await write(_sse({"error": {"message": SECRET, "type": "server_error"}}))
             return True
+        elif behaviour == "truncated":
+            await write(answer.word(3)[:40])
+            return True
+        elif behaviour == "long-line":
+            await write(answer.chunk({"content": "x" * 10_000_000}))
         elif behaviour == "huge":
             await write(b"data: ")
             for _ in range(128):
@@ -420,10 +441,16 @@ class Upstream:
             await asyncio.wait_for(self._closing.wait(), seconds)
 
 
-_MIDWAY = {"cut", "hang-midway", "garbage", "error-event", "huge"}
+_MIDWAY = {"cut", "hang-midway", "garbage", "error-event", "huge", "truncated", "long-line"}
+_USAGES: dict[str, Body] = {
+    "odd-usage": {"prompt_tokens": "some", "completion_tokens": [7]},
+    "negative-usage": {"prompt_tokens": -5, "completion_tokens": -7},
+    "vast-usage": {"prompt_tokens": 3, "completion_tokens": 1_000_000_000},
+}
 BEHAVIOURS = frozenset(
     {"plain", "slow", "no-usage", "reasoning", "tools", "agent", "hang", "slow-end", "cut-early"}
-    | {"cut-late", "no-finish"}
+    | {"cut-late", "no-finish", "slow-headers"}
+    | set(_USAGES)
     | _MIDWAY
     | set(REFUSALS)
 )

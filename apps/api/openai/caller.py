@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from apps.core.scope import Actor, TenantRef
+from apps.providers.contracts import Origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,11 @@ class Caller:
     actor: Actor
     tenant: TenantRef
     key_id: UUID
+
+    @property
+    def origin(self) -> Origin:
+        """On whose behalf this key asks models."""
+        return Origin(user_id=self.actor.id, key_id=self.key_id)
 
     @property
     def partition(self) -> str:

@@ -36,8 +36,8 @@ def stream_answer(caller: Caller, model: ModelInfo | None, request: ModelRequest
     if model is None:
         return assistants.stream_assistant(caller, request)
     if model.in_process:
-        return pipe.stream_in_worker(flow=Flow.API_ANSWER, request=request)
-    return gateway.stream_batches(flow=Flow.API_ANSWER, request=request)
+        return pipe.stream_in_worker(flow=Flow.API_ANSWER, request=request, origin=caller.origin)
+    return gateway.stream_batches(flow=Flow.API_ANSWER, request=request, origin=caller.origin)
 
 
 @dataclass(slots=True)

@@ -21,7 +21,15 @@ from apps.core.errors import KarenError
 from apps.core.logging import get_logger
 from apps.jobs import services as jobs
 from apps.providers import gateway, selectors as providers
-from apps.providers.contracts import ChatMessage, Flow, ModelInfo, ModelRequest, Role, TextDelta
+from apps.providers.contracts import (
+    ChatMessage,
+    Flow,
+    ModelInfo,
+    ModelRequest,
+    Origin,
+    Role,
+    TextDelta,
+)
 from apps.providers.errors import NoModelAvailable, ProviderTimeout
 
 logger = get_logger(__name__)
@@ -112,7 +120,13 @@ async def _ask(model: ModelInfo, row: Attachment) -> str:
     try:
         async with (
             asyncio.timeout(_TIMEOUT_S),
-            aclosing(gateway.stream(flow=Flow.ATTACHMENT_SUMMARY, request=request)) as events,
+            aclosing(
+                gateway.stream(
+                    flow=Flow.ATTACHMENT_SUMMARY,
+                    request=request,
+                    origin=Origin(user_id=row.owner_id),
+                )
+            ) as events,
         ):
             pieces = [event.text async for event in events if isinstance(event, TextDelta)]
     except TimeoutError as error:

@@ -35,6 +35,8 @@ from apps.core import scope
 from apps.core.clock import now
 from apps.core.logging import get_logger
 from apps.jobs import services as jobs
+from apps.providers.services import ledger
+from apps.providers.services.ledger import CallRecord
 
 logger = get_logger(__name__)
 
@@ -145,6 +147,7 @@ def finish_turn(
     claimed: ClaimedTurn,
     outcome: TurnOutcome,
     trace: Sequence[Step] = (),
+    calls: Sequence[CallRecord] = (),
     follow_up: Callable[[Conversation], None] | None = None,
 ) -> bool:
     """End the attempt: write answer, usage and state, then the one terminal event.
@@ -153,6 +156,7 @@ def finish_turn(
         claimed: The attempt.
         outcome: How it ended.
         trace: Steps of the attempt that are not kept yet.
+        calls: Its calls of models, for the ledger.
         follow_up: Enqueues what comes after the answer; called inside the transaction.
 
     Returns:
@@ -164,6 +168,7 @@ def finish_turn(
             logger.warning("turn.fenced_off", turn_id=str(claimed.turn_id), attempt=claimed.attempt)
             return False
         record_steps(claimed=claimed, steps=trace)
+        ledger.write_calls(calls)
         answer = Message.objects.raw(
             _KEEP_ANSWER,
             [

@@ -39,7 +39,9 @@ from apps.core.envelope import error_body
 from apps.core.logging import get_logger
 from apps.core.scope import Actor
 from apps.jobs import services as jobs
-from apps.providers.contracts import ModelInfo
+from apps.providers.contracts import Flow, ModelInfo, Origin
+from apps.providers.services import ledger
+from apps.providers.services.ledger import CallRecord
 
 logger = get_logger(__name__)
 
@@ -155,6 +157,7 @@ def recover_turn(turn_id: UUID) -> None:
     if turn.state in WAITING:
         _recover_waiting(turn)
         return
+    ledger.write_calls([_lost_call(turn)])
     if turn.attempt >= MAX_ATTEMPTS:
         _end_without_worker(turn, TurnState.FAILED, error=AttemptsExhausted())
         return
@@ -163,6 +166,21 @@ def recover_turn(turn_id: UUID) -> None:
     retrying = RetryingEvent(attempt=turn.attempt)
     transaction.on_commit(lambda: append_event(turn_id, retrying))
     logger.warning("turn.retrying", turn_id=str(turn_id), attempt=turn.attempt)
+
+
+def _lost_call(turn: Turn) -> CallRecord:
+    """Return the row of an attempt whose worker died: what it used is not known."""
+    return CallRecord(
+        tenant_id=scope.require().id,
+        flow=Flow.CHAT_ANSWER,
+        model=turn.model,
+        provider=turn.model.partition("/")[0],
+        started_at=turn.started_at or now(),
+        status=ledger.LOST,
+        usage=None,
+        tariff=None,
+        origin=Origin(user_id=turn.requester_id, turn_id=turn.pk, attempt=turn.attempt),
+    )
 
 
 def _recover_waiting(turn: Turn) -> None:

@@ -70,12 +70,12 @@ class NetworkForbidden(ProgrammingFault):
 def _status_error(error: openai.APIStatusError) -> KarenError:
     status = error.status_code
     if status in _OPERATOR_STATUS:
-        return ConfigurationError(_OPERATOR_STATUS[status])
+        return ConfigurationError(_OPERATOR_STATUS[status], key_refused=status in {401, 402})
     if status == 429 and error.code == "insufficient_quota":
-        return ConfigurationError(_OPERATOR_STATUS[402])
+        return ConfigurationError(_OPERATOR_STATUS[402], key_refused=True)
     if status in {408, 409, 425, 429} or status >= 500:
         asked = retry_after_s(error.response.headers.get("retry-after"), now=clock.now())
-        return ProviderUnavailable(retry_after_s=asked)
+        return ProviderUnavailable(retry_after_s=asked, rate_limited=status == 429)
     if status < 400:
         return ConfigurationError("the endpoint redirects: set OPENAI_BASE_URL to its real address")
     return ContextTooLong() if error.code in _CONTEXT_CODES else ProviderRejected()
@@ -188,7 +188,7 @@ class OpenAICompatibleAdapter:
                 yield batch  # what came before the failure in the same read
             # Whatever breaks after the finish reason does not make the answer incomplete.
             if not parts.finished:
-                if isinstance(error, KarenError):
+                if isinstance(error, KarenError) and not isinstance(error, _TRANSLATED):
                     raise
                 raise translate(error) from error
         yield parts.end()

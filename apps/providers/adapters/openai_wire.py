@@ -1,6 +1,7 @@
 """OpenAI's chat completions on the wire: requests out, chunks in. No I/O, no SDK."""
 
 import base64
+import contextlib
 from typing import Any
 
 import msgspec
@@ -78,13 +79,17 @@ class _Usage(msgspec.Struct):
         )
 
 
+_NOT_THERE = msgspec.Raw(b"null")
+
+
 class _Chunk(msgspec.Struct):
     choices: list[_Choice] = []
-    usage: _Usage | None = None
-    error: msgspec.Raw | None = None
+    usage: msgspec.Raw = _NOT_THERE  # a union of it and None takes null only
+    error: msgspec.Raw = _NOT_THERE
 
 
 _decode = msgspec.json.Decoder(_Chunk).decode
+_decode_usage = msgspec.json.Decoder(_Usage | None).decode
 
 
 def _content(message: ChatMessage) -> str | list[dict[str, Any]]:
@@ -206,10 +211,12 @@ class AnswerParts:
         if data == b"[DONE]":
             return []
         chunk = _decode(data)
-        if chunk.error is not None and bytes(chunk.error) != b"null":
+        if bytes(chunk.error) != b"null":
             raise ProviderUnavailable
-        if chunk.usage is not None:
-            self._usage = chunk.usage
+        if chunk.usage is not _NOT_THERE:
+            # A report of nonsense is no report: it must not cost the answer.
+            with contextlib.suppress(msgspec.DecodeError):
+                self._usage = _decode_usage(chunk.usage) or self._usage
         events: list[ProviderEvent] = []
         for choice in chunk.choices[:1]:
             if choice.finish_reason:

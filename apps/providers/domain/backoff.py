@@ -1,5 +1,7 @@
 """How long to wait before asking a provider again. Pure."""
 
+import contextlib
+import math
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
@@ -12,10 +14,9 @@ def retry_after_s(value: str | None, *, now: datetime) -> float | None:
     """Return the seconds a `Retry-After` header asks for, or None when it says nothing usable."""
     if not value:
         return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
+    with contextlib.suppress(ValueError):
+        seconds = float(value)
+        return max(0.0, seconds) if math.isfinite(seconds) else None
     try:
         moment = parsedate_to_datetime(value)
     except ValueError:

@@ -8,14 +8,13 @@ import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from hashlib import sha256
 from uuid import UUID
 
-from apps.providers.contracts import ModelInfo
+from apps.providers.contracts import Cause, Level, ModelInfo
 from apps.providers.domain.routing_rules import (
     NOWHERE,
-    Cause,
     Conditions,
     Need,
     Order,
@@ -23,15 +22,6 @@ from apps.providers.domain.routing_rules import (
     Routes,
     Target,
 )
-
-
-class Level(IntEnum):
-    """Where a candidate comes from; a lower level is tried first."""
-
-    CHOSEN = 1  # asked for, or named by the policy
-    FALLBACK = 2  # the policy's list for this cause
-    CAPABLE = 3  # whatever else is set up and able
-    LOCAL = 4  # a model of our own, which needs nobody
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,7 +249,7 @@ def _objection(fact: Facts, question: Question, policy: Policy | None) -> str:
     wanted = model.id == question.asked or model.id in question.preferred
     objections = (
         (model.id in question.failed, "it was tried and did not answer"),
-        (model.scripted and not wanted, "it is scripted and only answers when it is asked for"),
+        (model.scripted and not wanted and bool(question.failed), "it only plays an answer"),
         (
             question.sensitive and not trusted,
             "the content is sensitive and the provider is not trusted",
@@ -304,7 +294,9 @@ def _placed(question: Question, allowed: Sequence[Facts], policy: Policy | None)
             level = Level.CAPABLE if policy and policy.routes.targets else Level.CHOSEN
             places.give(name, level, place - len(question.preferred), "it is preferred")
     for place, fact in enumerate(allowed):
-        if fact.model.in_process:
+        if fact.model.scripted:
+            places.give(fact.model.id, Level.SCRIPTED, place, "there is nothing else")
+        elif fact.model.in_process:
             places.give(fact.model.id, Level.LOCAL, place, "it runs here and needs nobody")
         else:
             places.give(fact.model.id, Level.CAPABLE, place, "it is set up and able")

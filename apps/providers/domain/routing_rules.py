@@ -10,6 +10,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from apps.providers.contracts import Cause
+
 
 class Need(StrEnum):
     """What a question demands of its model."""
@@ -18,14 +20,6 @@ class Need(StrEnum):
     VISION = "vision"
     FORMATS = "formats"
     REASONING = "reasoning"
-
-
-class Cause(StrEnum):
-    """Why another model is asked; each has its own list of fallbacks."""
-
-    FAILURE = "failure"
-    CONTEXT = "context"
-    REFUSAL = "refusal"
 
 
 class Order(StrEnum):

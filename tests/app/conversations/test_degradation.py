@@ -19,7 +19,7 @@ from apps.core.concurrency import platform_db, run_async, tenant_db
 from apps.core.errors import ServiceUnavailable
 from apps.core.redis import RedisRole, redis_client
 from apps.core.scope import Actor, TenantRef
-from apps.providers import registry
+from apps.providers import breaker, registry
 from apps.providers.adapters.openai_compatible import OpenAICompatibleAdapter
 from apps.providers.contracts import (
     Finished,
@@ -230,6 +230,7 @@ async def test_a_model_that_is_busy_for_a_moment_is_waited_for(
 
     async def paused(seconds: float) -> None:
         pauses.append(seconds)
+        breaker.forget()  # so much time has passed
 
     from apps.conversations import attempt
 

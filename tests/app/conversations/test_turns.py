@@ -110,7 +110,7 @@ def test_what_a_fenced_attempt_did_is_told(committed: World, ann: Actor) -> None
         trace.add(StepKind.CLAIMED, model=ghost.model)
         outcome = TurnOutcome(state=TurnState.COMPLETED, text="late")
 
-        orchestrator._settle(ghost, outcome, Held("ghost"), trace)
+        orchestrator._settle(ghost, outcome, Held("ghost"), trace, [])
 
         told = TurnStep.objects.filter(turn=turn_id, attempt=1).values_list("kind", flat=True)
         assert list(told) == ["claimed", "settled"]
