@@ -68,13 +68,11 @@ class CallRecord:
         if self.usage is None or self.tariff is None:
             return _NOTHING_KNOWN
         if self.is_cached:
-            return Cost(amount=cost_of(self.tariff, _NO_TOKENS).amount, source="cache")
+            return Cost(amount=Decimal(0), source="cache")
         return cost_of(self.tariff, self.usage)
 
 
 _Value: TypeAlias = str | int | bool | Decimal | datetime | UUID | None
-
-_NO_TOKENS = Usage(prompt_tokens=0, completion_tokens=0, estimated=False)
 
 _COLUMNS = (
     "id", "started_at", "tenant_id", "flow", "model", "provider", "turn_id", "attempt", "step",
