@@ -5,20 +5,17 @@ stops when nobody reads any more. It never replaces the model that was chosen fo
 """
 
 import asyncio
-import contextlib
 import secrets
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TypeAlias
 
-from apps.core.concurrency import run_async
 from apps.core.errors import KarenError
 from apps.core.logging import get_logger
 from apps.providers import metrics, registry, selectors
 from apps.providers.contracts import (
     BatchingAdapter,
-    Embedding,
     EngineHealth,
     Finished,
     Flow,
@@ -32,12 +29,24 @@ from apps.providers.contracts import (
 )
 from apps.providers.domain.backoff import pause_s
 from apps.providers.domain.estimates import estimated_tokens
+from apps.providers.embedding import MAX_EMBED_TEXTS, embed, warm_embedder
 from apps.providers.errors import (
-    NoModelAvailable,
     ProviderInterrupted,
-    ProviderRejected,
     ProviderTimeout,
     ProviderUnavailable,
+)
+
+# Embedding has a module of its own; other apps enter by this one.
+__all__ = (
+    "MAX_EMBED_TEXTS",
+    "embed",
+    "probe",
+    "stream",
+    "stream_batches",
+    "warm",
+    "warm_counter",
+    "warm_embedder",
+    "warm_remote",
 )
 
 logger = get_logger(__name__)
@@ -45,7 +54,6 @@ logger = get_logger(__name__)
 MAX_ATTEMPTS = 3
 DEADLINE_S = 600.0  # of a whole call, retries included
 RETRY_WINDOW_S = 20.0  # no new attempt starts later than this after the call
-MAX_EMBED_TEXTS = 1024
 
 _Batches: TypeAlias = AsyncGenerator[list[ProviderEvent], None]
 
@@ -207,53 +215,6 @@ def _pause_before_next(error: KarenError, attempt: int) -> float | None:
     return pause_s(attempt, asked_s=asked_s, chance=secrets.randbelow(1000) / 1000)
 
 
-# Memory, search and tools embed one question within a moment; a vector depends on its text and
-# model alone, so nobody learns anything from meeting another's.
-_RECENT_MAX = 256
-_RECENT_CHARACTERS = 4_000
-_recent: dict[tuple[str, str], Embedding] = {}
-
-
-async def embed(*, flow: Flow, texts: Sequence[str]) -> list[Embedding]:
-    """Return one vector of unit length per text, in order.
-
-    Args:
-        flow: Why the model is called.
-        texts: At most `MAX_EMBED_TEXTS`. What is longer than the model's window is cut at its end.
-
-    Raises:
-        NoModelAvailable: No embedding model is installed.
-        ProviderRejected: Too many texts.
-        ConfigurationError: The model does not load.
-    """
-    if not texts:
-        return []
-    if len(texts) > MAX_EMBED_TEXTS:
-        raise ProviderRejected
-    embedder = registry.embedder()
-    known = _recent.get((embedder.model, texts[0])) if len(texts) == 1 else None
-    if known is not None:
-        return [known]
-    started = time.perf_counter()
-    status = "closed"
-    try:
-        vectors = await registry.embedding_adapter_for(embedder).embed(texts)
-        status = "ok"
-    except KarenError as error:
-        status = error.code
-        raise
-    finally:
-        metrics.OPERATIONS.labels(flow.value, embedder.model, status).inc()
-        elapsed = time.perf_counter() - started
-        metrics.DURATION.labels(flow.value, embedder.model).observe(elapsed)
-    made = [Embedding(vector=vector, model=embedder.model) for vector in vectors]
-    if len(made) == 1 and len(texts[0]) <= _RECENT_CHARACTERS:
-        _recent[embedder.model, texts[0]] = made[0]
-        while len(_recent) > _RECENT_MAX:
-            _recent.pop(next(iter(_recent)), None)
-    return made
-
-
 async def probe() -> EngineHealth:
     """Say whether any model can be asked, by what is installed and configured.
 
@@ -297,16 +258,6 @@ def warm_counter(*, in_process: bool) -> None:
     chosen = selectors.choose_route(model=None).model if models else None
     if chosen is not None and chosen.in_process is in_process:
         selectors.token_counter(chosen).count("warm")
-
-
-def warm_embedder() -> None:
-    """Load what turns texts into vectors, if it is installed. Blocking, a second or two.
-
-    For the start of a worker: its import would hold up every answer that is being written.
-    """
-    with contextlib.suppress(NoModelAvailable):
-        adapter = registry.embedding_adapter_for(registry.embedder())
-        run_async(adapter.embed(["warm"]))
 
 
 def warm_remote() -> None:
