@@ -338,6 +338,11 @@ _WORKSPACE = (
     ),
     _api(f"{_CONVERSATION}/gauge", path=f"{_ONE}/gauge"),
     _api("turns", method="POST", body=_MESSAGE, success=(202,)),
+    _api(
+        "agui",
+        method="POST",
+        body={"threadId": "matrix", "runId": "matrix", "messages": []},
+    ),
     _api("turns/<uuid:turn_id>/context", path="/api/v1/turns/{turn}/context"),
     _api("turns/<uuid:turn_id>", path="/api/v1/turns/{turn}"),
     _api("turns/<uuid:turn_id>/trace", path="/api/v1/turns/{turn}/trace"),
