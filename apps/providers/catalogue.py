@@ -56,6 +56,13 @@ def why_no_openai_model() -> str:
     return ""
 
 
+def why_no_openai_endpoint() -> str:
+    """Return one sentence for operators, or an empty string when there is an endpoint to ask."""
+    if settings.OPENAI_API_KEY or settings.OPENAI_BASE_URL:
+        return ""
+    return "neither OPENAI_API_KEY nor OPENAI_BASE_URL is set"
+
+
 def echo_models() -> tuple[ModelInfo, ...]:
     """Return the scripted models, where they are enabled."""
     if not settings.PROVIDERS_ECHO:

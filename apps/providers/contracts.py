@@ -279,10 +279,23 @@ class BatchingAdapter(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VectorBatch:
+    """What an embedding model made of some texts.
+
+    Attributes:
+        vectors: One of unit length per text, in order.
+        tokens: Tokens read, where the provider reports them.
+    """
+
+    vectors: "list[array[float]]"
+    tokens: int | None = None
+
+
 class EmbeddingAdapter(Protocol):
     """Turns texts into vectors."""
 
-    async def embed(self, texts: Sequence[str]) -> "list[array[float]]":
+    async def embed(self, texts: Sequence[str]) -> VectorBatch:
         """Return one vector of unit length per text, in order.
 
         The vector of a text does not depend on the texts beside it. Raises only errors of

@@ -27,6 +27,14 @@ TOKENS = Counter(
 RETRIES = Counter(
     "kari_model_retries", "Attempts repeated before the first token.", ["model", "cause"]
 )
+EMBEDDING_CACHE = Counter(
+    "kari_embedding_cache",
+    "Texts whose vector was wanted, by where it was found: memory, redis, none.",
+    ["layer", "outcome"],
+)
+HEDGES = Counter(
+    "kari_model_hedges", "Embedding calls that were asked twice, by which answer won.", ["winner"]
+)
 PREFIX_TOKENS = Counter(
     "kari_model_local_prompt_tokens",
     "Prompt tokens of local models: reused from the cache or read anew.",

@@ -7,6 +7,8 @@ and how to reach it (built at first use, because vendor SDKs are slow to import)
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from django.conf import settings
+
 from apps.providers.contracts import ChatAdapter, EmbeddingAdapter, ModelInfo, TokenCounter
 from apps.providers.errors import ModelNotFound, NoModelAvailable
 
@@ -61,17 +63,20 @@ class Embedder:
         dimensions: Length of its vectors.
         why_absent: One sentence for operators; empty when it can be used. Cheap.
         adapter: Builds the adapter; called once per process.
+        remote: It is asked over a network: in pieces, again where it fails, twice where it is slow.
     """
 
     model: str
     dimensions: int
     why_absent: Callable[[], str]
     adapter: Callable[[], EmbeddingAdapter]
+    remote: bool = False
 
 
 _providers: dict[str, Provider] = {}
 _adapters: dict[str, ChatAdapter] = {}
 _embedders: dict[str, Embedder] = {}
+_embedder_finders: list[Callable[[str], Embedder | None]] = []
 _embedding_adapters: dict[str, EmbeddingAdapter] = {}
 
 
@@ -126,12 +131,34 @@ def register_embedder(embedder: Embedder) -> None:
     _embedding_adapters.pop(embedder.model, None)
 
 
+def register_embedder_finder(find: Callable[[str], Embedder | None]) -> None:
+    """Add what knows embedding models by their ids alone, such as those behind an endpoint."""
+    if find not in _embedder_finders:
+        _embedder_finders.append(find)
+
+
+def find_embedder(model: str) -> Embedder | None:
+    """Return the embedding model with this id if it is registered and usable."""
+    known = _embedders.get(model)
+    candidates = [known] if known is not None else [find(model) for find in _embedder_finders]
+    usable = (each for each in candidates if each is not None and not each.why_absent())
+    return next(usable, None)
+
+
 def embedder() -> Embedder:
-    """Return the embedding model that is used.
+    """Return the embedding model that is used: the operator's choice, else the built-in one.
+
+    A chosen one is used or nothing is: vectors of different models never mix.
 
     Raises:
-        NoModelAvailable: None is registered and usable.
+        NoModelAvailable: The chosen one, or any, is not registered or not usable.
     """
+    chosen = settings.EMBEDDING_MODEL
+    if chosen:
+        found = find_embedder(chosen)
+        if found is None:
+            raise NoModelAvailable(f"EMBEDDING_MODEL is {chosen}, which cannot be used here")
+        return found
     reasons: list[str] = []
     for candidate in _embedders.values():
         reason = candidate.why_absent()

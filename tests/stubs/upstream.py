@@ -30,6 +30,8 @@ The model's name says how it behaves (`BEHAVIOURS`); a number at its end sets th
 | `error-event` | two words, then an error inside the stream |
 | `huge` | one endless line |
 
+`POST /v1/embeddings` is answered by `tests.stubs.embeddings`.
+
 A latency profile (`ttft=300,itl=20,len=400`, with or without `stub/`) is understood as well, by the
 parser of Karen's own stub provider; such a model says the same words as that one.
 
@@ -48,6 +50,7 @@ from typing import Any, TypeAlias
 from aiohttp import web
 
 from apps.providers.domain import stub
+from tests.stubs.embeddings import EmbeddingsStub
 
 Body: TypeAlias = dict[str, Any]
 
@@ -240,6 +243,7 @@ class Upstream:
         bodies: Every accepted request body, in order.
         headers: The headers of every accepted request, names in lower case.
         calls: Number of requests by model.
+        embeddings: The half that answers `POST /v1/embeddings`.
         next_drop: Set when the reader of an answer goes away before its end.
     """
 
@@ -250,6 +254,7 @@ class Upstream:
         self.next_drop = asyncio.Event()
         self.base_url = ""
         self._closing = asyncio.Event()
+        self.embeddings = EmbeddingsStub(refusals=REFUSALS, closing=self._closing)
         self._runner: web.AppRunner | None = None
 
     async def start(self, *, host: str = "127.0.0.1", port: int = 0) -> str:
@@ -257,6 +262,7 @@ class Upstream:
         app = web.Application()
         app.router.add_post("/v1/chat/completions", self._completions)
         app.router.add_get("/v1/models", self._models)
+        app.router.add_post("/v1/embeddings", self.embeddings.answer)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()

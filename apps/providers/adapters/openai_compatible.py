@@ -99,7 +99,7 @@ def translate(error: Exception) -> KarenError:
             return ProviderInterrupted()
 
 
-_TRANSLATED = (
+TRANSLATED = (
     openai.APIError,
     httpx2.HTTPError,
     httpx2.StreamError,
@@ -110,7 +110,7 @@ _TRANSLATED = (
 )
 
 
-_FAILURES = (*_TRANSLATED, KarenError)
+_FAILURES = (*TRANSLATED, KarenError)
 
 
 class OpenAICompatibleAdapter:
@@ -152,7 +152,7 @@ class OpenAICompatibleAdapter:
             body = arguments_of(request)
             # Handed over beside the parameters: the SDK walks through those by their types, which
             # with a few tools costs more than the rest of the request.
-            manager = self._client().chat.completions.with_streaming_response.create(
+            manager = self.client().chat.completions.with_streaming_response.create(
                 model=body["model"], messages=(), stream=True, extra_body=body
             )
             async with manager as response, aclosing(response.http_response.aiter_raw()) as chunks:
@@ -182,7 +182,8 @@ class OpenAICompatibleAdapter:
         except TimeoutError:
             return None
 
-    def _client(self) -> openai.AsyncOpenAI:
+    def client(self) -> openai.AsyncOpenAI:
+        """Return the running event loop's client of the endpoint."""
         base_url = settings.OPENAI_BASE_URL or OPENAI_URL
         key = (base_url, settings.OPENAI_API_KEY)
         clients = self._clients.setdefault(asyncio.get_running_loop(), {})
