@@ -4,11 +4,12 @@ A provider is registered with two callables: what it offers (cheap, reads the co
 and how to reach it (built at first use, because vendor SDKs are slow to import).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from django.conf import settings
 
+from apps.providers import metrics
 from apps.providers.contracts import ChatAdapter, EmbeddingAdapter, ModelInfo, TokenCounter
 from apps.providers.errors import ModelNotFound, NoModelAvailable
 
@@ -73,6 +74,23 @@ class Embedder:
     remote: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collection:
+    """A table of vectors of the tenant in scope.
+
+    Attributes:
+        name: What operators call it.
+        count_by_model: Counts the rows that should have a vector, by the model of the one they
+            have; those without one under the empty name.
+        task: Name of the task that brings it up to date with the present model; may run twice.
+    """
+
+    name: str
+    count_by_model: Callable[[], Mapping[str, int]]
+    task: str
+
+
+_collections: dict[str, Collection] = {}
 _providers: dict[str, Provider] = {}
 _adapters: dict[str, ChatAdapter] = {}
 _embedders: dict[str, Embedder] = {}
@@ -174,3 +192,14 @@ def embedding_adapter_for(chosen: Embedder) -> EmbeddingAdapter:
     if adapter is None:
         adapter = _embedding_adapters.setdefault(chosen.model, chosen.adapter())
     return adapter
+
+
+def register_collection(collection: Collection) -> None:
+    """Add a table of vectors, replacing one of the same name."""
+    _collections[collection.name] = collection
+    metrics.watch_waiting(collection.name)
+
+
+def collections() -> tuple[Collection, ...]:
+    """Return all tables of vectors."""
+    return tuple(_collections.values())

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from apps.accounts.permissions import CHAT_USER, MEMORY_READ, MEMORY_WRITE
+from apps.accounts.permissions import CHAT_USER, MEMORY_READ, MEMORY_WRITE, TENANT_ADMIN
 
 
 class Host(StrEnum):
@@ -338,6 +338,8 @@ _WORKSPACE = (
     ),
     _api(f"{_CONVERSATION}/gauge", path=f"{_ONE}/gauge"),
     _api("turns", method="POST", body=_MESSAGE, success=(202,)),
+    _api("embeddings", TENANT_ADMIN),
+    _api("embeddings", TENANT_ADMIN, method="POST", success=(202,)),
     _api(
         "agui",
         method="POST",

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Count
 
+from apps.conversations.models.search import MessageIndex
 from apps.conversations.search import elastic, export, indexing
 from apps.conversations.search.outbox import EMBED_TASK
 from apps.core import scope
@@ -36,6 +38,13 @@ def index_conversations(*, conversation_ids: Sequence[UUID]) -> None:
 def embed_waiting() -> None:
     """Write the vectors that the tenant in scope lacks."""
     indexing.embed_waiting()
+
+
+def count_by_model() -> dict[str, int]:
+    """Return how many messages are indexed, by the model of their vector; none: the empty name."""
+    rows = MessageIndex.objects.filter(message__isnull=False).order_by()
+    counted = rows.values_list("vector__model").annotate(count=Count("pk"))
+    return {model or "": count for model, count in counted}
 
 
 def export_waiting() -> None:
