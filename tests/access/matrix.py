@@ -338,8 +338,8 @@ _WORKSPACE = (
     ),
     _api(f"{_CONVERSATION}/gauge", path=f"{_ONE}/gauge"),
     _api("turns", method="POST", body=_MESSAGE, success=(202,)),
-    _api("embeddings", TENANT_ADMIN),
-    _api("embeddings", TENANT_ADMIN, method="POST", success=(202,)),
+    _memory("embeddings", TENANT_ADMIN),
+    _memory("embeddings", TENANT_ADMIN, method="POST", success=(202,)),
     _api(
         "agui",
         method="POST",

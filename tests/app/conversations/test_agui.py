@@ -140,7 +140,7 @@ async def test_a_question_after_an_earlier_answer_begins_a_branch_there(
     await ann.run(*resent(first), said("two", "u2"), run="r2")
     await ann.run(*resent(first), said("three", "u3"), run="r3")
 
-    answer = first.messages[1].id
+    answer = UUID(first.messages[1].id)
     children = await here(
         worker.acme,
         lambda: [m.text for m in Message.objects.filter(parent_id=answer).order_by("id")],
@@ -244,14 +244,15 @@ async def test_tools_and_thoughts_are_told_as_such(
         "tool",
         "assistant",
     ]
-    _user, thought, asking, result, answer = live.messages
+    seen: list[Any] = list(live.messages)
+    _user, thought, asking, result, answer = seen
     assert thought.content == "Hmm"
     assert asking.tool_calls[0].function.name == "calculator"
     assert result.tool_call_id == asking.tool_calls[0].id
     assert "42" in result.content
     assert "42" in answer.content
-    seen = await ann.run(run="look")
-    assert resent(seen)[1:] == resent(live)[1:]
+    again = await ann.run(run="look")
+    assert resent(again)[1:] == resent(live)[1:]
 
 
 async def test_a_run_that_fails_ends_with_the_envelope(worker: World, ann: Front) -> None:

@@ -73,7 +73,7 @@ _attempts = st.lists(st.lists(_piece, max_size=8), min_size=1, max_size=3)
 def events_of(attempts: list[list[tuple[str, str]]]) -> tuple[list[TurnEvent], str, set[str]]:
     """Return a turn's events, its final text and the calls of its last attempt."""
     events: list[TurnEvent] = []
-    text, calls = "", set()
+    text, calls = "", set[str]()
     for number, pieces in enumerate(attempts, 1):
         if number > 1:
             events.append(RetryingEvent(attempt=number - 1))
