@@ -8,7 +8,7 @@ from pathlib import Path
 from django.conf import settings
 
 from apps.core.logging import get_logger
-from apps.providers.contracts import ModelInfo
+from apps.providers.contracts import PARAMETERS, SAMPLING, ModelInfo
 from apps.providers.domain import stub
 from apps.providers.domain.gguf import GgufError, read_header
 from apps.providers.domain.profiles import profile_of
@@ -46,6 +46,7 @@ def _openai_model(name: str) -> ModelInfo:
         supports_vision=profile.vision,
         supports_formats=True,
         supports_reasoning=profile.reasoning or profile.shows_reasoning,
+        takes=PARAMETERS - SAMPLING if profile.reasoning else PARAMETERS,
     )
 
 
@@ -185,6 +186,7 @@ def _local_model(name: str, path: Path) -> ModelInfo | None:
         context_tokens=min(wanted, trained) if trained else wanted,
         in_process=True,
         supports_tools=False,
+        takes=frozenset({"temperature", "max_tokens"}),
     )
 
 

@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from array import array  # not subscriptable at run time before Python 3.12
 
 
-class EmbeddingsRequest(msgspec.Struct):
-    """The body; `user` is passed over."""
+class EmbeddingsRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """The body; `user` is passed over, other fields that nobody knows are refused by name."""
 
     model: str
     input: str | list[Any]
     encoding_format: str | None = None
     dimensions: int | None = None
+    user: Any = None
 
 
 decode_embeddings = msgspec.json.Decoder(EmbeddingsRequest).decode
