@@ -63,8 +63,12 @@ _KNOWN = {
     "max_completion_tokens",
     "max_tokens",
     "messages",
+    "min_p",
     "model",
+    "parallel_tool_calls",
     "presence_penalty",
+    "reasoning_effort",
+    "repetition_penalty",
     "response_format",
     "seed",
     "stop",
@@ -73,7 +77,9 @@ _KNOWN = {
     "temperature",
     "tool_choice",
     "tools",
+    "top_k",
     "top_p",
+    "verbosity",
 }
 _CALL = re.compile(r"call (?P<name>[\w-]+) (?P<arguments>.*)")
 
@@ -146,6 +152,7 @@ def problem_of(body: object) -> str:
         "unknown field": set(body) <= _KNOWN,
         "model is missing": isinstance(body.get("model"), str),
         "tool_choice without tools": not body.get("tool_choice") or bool(body.get("tools")),
+        "parallel_tool_calls without tools": "parallel_tool_calls" not in body or "tools" in body,
         "stream_options without stream": options is None or body.get("stream") is True,
         "max_tokens is not a positive number": isinstance(tokens, int) and tokens > 0,
         "temperature is out of range": 0 <= body.get("temperature", 0) <= 2,

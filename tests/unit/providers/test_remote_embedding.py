@@ -193,7 +193,9 @@ async def test_a_provider_in_trouble_is_not_asked_twice_by_everybody() -> None:
     async def slow() -> int:
         nonlocal asked
         asked += 1
-        await asyncio.sleep(0.01)
+        answered = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.01, answered.set)
+        await answered.wait()
         return asked
 
     for _ in range(15):
@@ -211,15 +213,18 @@ async def test_a_failure_before_the_delay_is_raised_at_once() -> None:
 
 async def test_one_failure_of_two_is_no_failure() -> None:
     asked = 0
+    second_asked, first_failed = asyncio.Event(), asyncio.Event()
 
     async def first_fails_late() -> int:
         nonlocal asked
         asked += 1
-        mine = asked
-        await asyncio.sleep(0.02)
-        if mine == 1:
+        if asked == 1:
+            await second_asked.wait()
+            first_failed.set()
             raise ProviderUnavailable
-        return mine
+        second_asked.set()
+        await first_failed.wait()
+        return 2
 
     assert await Hedge(before_s=0.01).first_of(first_fails_late) == 2
 
@@ -230,7 +235,7 @@ async def test_whoever_stops_waiting_stops_both_questions() -> None:
     async def endless() -> int:
         nonlocal stopped
         try:
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
         finally:
             stopped += 1
         return 0
