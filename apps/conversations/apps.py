@@ -6,7 +6,6 @@ from typing_extensions import override
 
 from apps.audit.registry import register_actions
 from apps.core.health import Check, Outcome, register_check
-from apps.providers.registry import Collection, register_collection
 
 
 class ConversationsConfig(AppConfig):
@@ -32,7 +31,6 @@ class ConversationsConfig(AppConfig):
         )
         from apps.conversations.search import upkeep  # apps are loaded only now
         from apps.conversations.search.elastic import answers  # apps are loaded only now
-        from apps.conversations.search.outbox import EMBED_TASK  # apps are loaded only now
         from apps.conversations.services.transfer import recover_import  # apps are loaded only now
         from apps.conversations.services.turns import recover_turn  # apps are loaded only now
         from apps.jobs.registry import register_lease_handler  # apps are loaded only now
@@ -69,9 +67,7 @@ class ConversationsConfig(AppConfig):
         register_lease_handler("turn", recover_turn)
         register_lease_handler("attachment", recover)
         register_lease_handler("import", recover_import)
-        register_collection(
-            Collection(name="messages", count_by_model=upkeep.count_by_model, task=EMBED_TASK)
-        )
+        upkeep.register_vectors()
         register_builtin_commands()
         register_sources()
         if settings.ELASTICSEARCH_URL:  # search goes on without it, so it is not required

@@ -7,7 +7,7 @@ calls, so that a provider in trouble is not asked twice by everybody.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from apps.providers import metrics
@@ -72,10 +72,8 @@ async def _first_success(tasks: "list[asyncio.Task[T]]") -> T:
     pending: set[asyncio.Task[T]] = set(tasks)
     while True:
         done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            if _succeeded(task) or not pending:
-                return await _result(task)
-
-
-async def _result(task: Awaitable[T]) -> T:
-    return await task
+        answered = next((task for task in done if _succeeded(task)), None)
+        if answered is not None:
+            return answered.result()
+        if not pending:
+            return done.pop().result()  # raises what it failed with

@@ -14,6 +14,7 @@ from apps.core import scope
 from apps.core.logging import get_logger
 from apps.core.scope import TenantRef
 from apps.jobs import services as jobs
+from apps.providers.registry import Collection, register_collection
 from apps.tenants import selectors as tenants
 
 logger = get_logger(__name__)
@@ -45,6 +46,11 @@ def count_by_model() -> dict[str, int]:
     rows = MessageIndex.objects.filter(message__isnull=False).order_by()
     counted = rows.values_list("vector__model").annotate(count=Count("pk"))
     return {model or "": count for model, count in counted}
+
+
+def register_vectors() -> None:
+    """Tell the gateway of the messages' vectors: it sees to them when the model changes."""
+    register_collection(Collection(name="messages", count_by_model=count_by_model, task=EMBED_TASK))
 
 
 def export_waiting() -> None:
