@@ -39,6 +39,11 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 60.0,
         "options": {"queue": "default", "expires": 60},
     },
+    "catch-up-embeddings": {
+        "task": "providers.catch_up_embeddings",
+        "schedule": 600.0,
+        "options": {"queue": "default", "expires": 300},
+    },
     "tidy-search": {
         "task": "conversations.tidy_search",
         "schedule": 6 * 3600.0,

@@ -212,6 +212,18 @@ class Environment:
     openai_models: str = _var(
         "", "Comma-separated model names offered from that service.", group="Models"
     )
+    embedding_model: str = _var(
+        "",
+        "Model that turns texts into vectors, such as `openai/text-embedding-3-small` of the "
+        "service above (384 dimensions); empty: the built-in one. Vectors made before are made "
+        "again in the background.",
+        group="Models",
+    )
+    embedding_cache_s: int = _var(
+        86_400,
+        "Seconds for which vectors are kept in Redis; 0 keeps them in each process only.",
+        group="Models",
+    )
     chat_tool_rounds: int = _var(
         6, "Most times a model may call tools before it has to answer.", group="Models"
     )

@@ -72,6 +72,44 @@ def ask_with_transcript(*, actor: Actor, edge: str, transcript: Transcript) -> T
     return services.send_message(actor=actor, message=message, permission=CHAT)
 
 
+def find_thread(*, actor: Actor, thread_key: str) -> UUID | None:
+    """Return the conversation that the actor began under a key of their own, if there is one.
+
+    Raises:
+        PermissionDenied: The actor lacks the permission.
+    """
+    return selectors.find_thread(actor=actor, thread_key=thread_key, permission=CHAT)
+
+
+def find_receipt(
+    *, actor: Actor, conversation_id: UUID, client_message_id: str
+) -> TurnAccepted | None:
+    """Return the receipt of a message that was sent under this id before, if one was.
+
+    Raises:
+        PermissionDenied: The actor lacks the permission.
+        ConversationNotFound: It does not exist, or is not the actor's to see.
+    """
+    return services.find_receipt(
+        actor=actor,
+        conversation_id=conversation_id,
+        client_message_id=client_message_id,
+        permission=CHAT,
+    )
+
+
+def read_branch(*, actor: Actor, conversation_id: UUID) -> tuple[MessageView, ...]:
+    """Return the messages of the branch that is shown, oldest first.
+
+    Raises:
+        PermissionDenied: The actor lacks the permission.
+        ConversationNotFound: It does not exist, or is not the actor's to see.
+    """
+    return selectors.list_branch_views(
+        actor=actor, conversation_id=conversation_id, permission=CHAT
+    )
+
+
 def open_conversation(*, actor: Actor, conversation_id: UUID) -> None:
     """Check that the actor may follow what happens in a conversation.
 

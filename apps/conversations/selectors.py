@@ -227,6 +227,37 @@ def get_message_view(*, actor: Actor, message_id: UUID, permission: str) -> Mess
     return view
 
 
+def list_branch_views(
+    *, actor: Actor, conversation_id: UUID, permission: str
+) -> tuple[MessageView, ...]:
+    """Return the branch of a conversation that is shown, oldest first.
+
+    Raises:
+        PermissionDenied: The actor lacks the permission.
+        ConversationNotFound: It does not exist, or is not the actor's to see.
+    """
+    conversation = access_conversation(
+        actor=actor, conversation_id=conversation_id, permission=permission
+    )
+    if conversation.leaf_id is None:
+        return ()
+    ids = [message.pk for message in list_branch(leaf_id=conversation.leaf_id)]
+    rows = with_turns(Message.objects.filter(pk__in=ids), viewer=require_owner(actor, permission))
+    views = {view.id: view for view in message_views(rows)}
+    return tuple(views[pk] for pk in ids if pk in views)
+
+
+def find_thread(*, actor: Actor, thread_key: str, permission: str) -> UUID | None:
+    """Return the conversation that the actor began under a key of their own, if there is one.
+
+    Raises:
+        PermissionDenied: The actor lacks the permission.
+    """
+    owner_id = require_owner(actor, permission)
+    found = Conversation.objects.filter(owner_id=owner_id, client_key=thread_key)
+    return found.values_list("pk", flat=True).first()
+
+
 def with_turns(rows: QuerySet[Message], *, viewer: UUID) -> QuerySet[Message]:
     """Add what `message_views` needs to messages, as `viewer` sees them."""
     mine = Feedback.objects.filter(message=OuterRef("pk"), user_id=viewer)

@@ -3,6 +3,8 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from functools import partial
 from uuid import UUID
 
 from django.contrib.postgres.search import SearchQuery, SearchRank
@@ -14,7 +16,7 @@ from apps.core.concurrency import start_async
 from apps.core.errors import KarenError, NotAuthenticated, PermissionDenied
 from apps.core.logging import get_logger
 from apps.core.scope import Actor
-from apps.memory import metrics
+from apps.memory import metrics, reembedding
 from apps.memory.contracts import (
     MemoryKind,
     MemoryStatus,
@@ -42,7 +44,6 @@ _PINNED = (
     "SELECT id, text FROM memory_memory WHERE subject_id = %s AND status = 'active'"
     " AND pinned_at IS NOT NULL ORDER BY pinned_at, id LIMIT %s"
 )
-_ANY = "SELECT EXISTS (SELECT FROM memory_memory WHERE subject_id = %s AND status = 'active')"
 
 
 def require_subject(actor: Actor, permission: str) -> UUID:
@@ -135,25 +136,31 @@ def recall(
     """
     started = time.monotonic()
     deadline = started + within_s
-    if not _has_any(subject_id, deadline):
+    anything, old_models = _look(subject_id, deadline)
+    if not anything:
         return ()
     asked = query[:_QUERY_CHARACTERS]
-    # The vector is computed on another thread while PostgreSQL looks for the words.
-    vector = start_async(_embedded(asked, deadline))
-    found = {
-        Signal.WORDS: _ranking(Signal.WORDS, lambda: _by_words(asked, subject_id, deadline)),
-        Signal.MEANING: _ranking(
-            Signal.MEANING, lambda: _by_meaning(vector.result(), subject_id, deadline)
-        ),
+    # Vectors are computed on another thread while PostgreSQL looks for the words. Those that an
+    # old model made are compared with the old model's, in a ranking of their own.
+    vectors = {
+        _meaning_of(model): start_async(_embedded(asked, deadline, model))
+        for model in ("", *old_models)
     }
-    rankings = {signal: rows for signal, rows in found.items() if rows is not None}
+    found = {
+        Signal.WORDS.value: _ranking(Signal.WORDS, lambda: _by_words(asked, subject_id, deadline))
+    }
+    for name, vector in vectors.items():
+        found[name] = _ranking(
+            Signal.MEANING, partial(_by_coming_vector, vector, subject_id, deadline)
+        )
+    rankings = {name: rows for name, rows in found.items() if rows is not None}
     if not rankings:
         raise RecallUnavailable
     texts = {pk: text for rows in rankings.values() for pk, text in rows}
     fused = fuse_rankings(
-        {signal: [pk for pk, _text in rows] for signal, rows in rankings.items()}, k=k
+        {name: [pk for pk, _text in rows] for name, rows in rankings.items()}, k=k
     )
-    note = "".join(f", without {signal.value}" for signal in found if signal not in rankings)
+    note = "".join(f", without {name}" for name in found if name not in rankings)
     metrics.recall_seconds.observe(time.monotonic() - started)
     return tuple(
         RecalledMemory(id=item, text=texts[item], score=score, why=why + note)
@@ -174,14 +181,16 @@ def _ranking(signal: Signal, ranked: Callable[[], _Rows]) -> _Rows | None:
         return None
 
 
-def _has_any(subject_id: UUID, deadline: float) -> bool:
+def _meaning_of(model: str) -> str:
+    return f"{Signal.MEANING.value} by {model}" if model else Signal.MEANING.value
+
+
+def _look(subject_id: UUID, deadline: float) -> tuple[bool, tuple[str, ...]]:
     # One look into an index, for the many who have none; not worth a transaction with a time limit.
     if time.monotonic() >= deadline:
         raise RecallUnavailable
     try:
-        with connection.cursor() as cursor:
-            cursor.execute(_ANY, [subject_id])
-            return bool(cursor.fetchone()[0])
+        return reembedding.look(subject_id)
     except DatabaseError as error:
         raise RecallUnavailable from error
 
@@ -233,9 +242,13 @@ def _by_meaning(embedding: Embedding | None, subject_id: UUID, deadline: float) 
         return [(pk, text) for pk, text, far in rows if far <= _FARTHEST]
 
 
-async def _embedded(query: str, deadline: float) -> Embedding | None:
+def _by_coming_vector(vector: Future[Embedding | None], subject: UUID, deadline: float) -> _Rows:
+    return _by_meaning(vector.result(), subject, deadline)
+
+
+async def _embedded(query: str, deadline: float, model: str) -> Embedding | None:
     if not query.strip():
         return None
     async with asyncio.timeout(max(deadline - time.monotonic(), 0)):
-        (embedding,) = await gateway.embed(flow=Flow.EMBED_TEXT, texts=[query])
+        (embedding,) = await gateway.embed(flow=Flow.EMBED_TEXT, texts=[query], model=model)
     return embedding

@@ -24,6 +24,24 @@ def _embedding_adapter() -> EmbeddingAdapter:
     return cast("EmbeddingAdapter", import_string(f"{_ADAPTERS}.onnx_embed.OnnxEmbedAdapter")())
 
 
+def _remote_embedder(model: str) -> registry.Embedder | None:
+    if not model.startswith("openai/"):
+        return None
+    name = model.removeprefix("openai/")
+
+    def adapter() -> EmbeddingAdapter:
+        build = import_string(f"{_ADAPTERS}.openai_embed.OpenAIEmbedAdapter")
+        return cast("EmbeddingAdapter", build(name, catalogue.EMBEDDING_DIMENSIONS))
+
+    return registry.Embedder(
+        model=model,
+        dimensions=catalogue.EMBEDDING_DIMENSIONS,
+        why_absent=catalogue.why_no_openai_endpoint,
+        adapter=adapter,
+        remote=True,
+    )
+
+
 def _warm_local(model: ModelInfo) -> None:
     import_string("apps.providers.engine.owners.warm")(model.id)
 
@@ -108,3 +126,4 @@ def register_all() -> None:
             adapter=_embedding_adapter,
         )
     )
+    registry.register_embedder_finder(_remote_embedder)

@@ -8,7 +8,7 @@ from pathlib import Path
 from django.conf import settings
 
 from apps.core.logging import get_logger
-from apps.providers.contracts import ModelInfo
+from apps.providers.contracts import PARAMETERS, SAMPLING, ModelInfo
 from apps.providers.domain import stub
 from apps.providers.domain.gguf import GgufError, read_header
 from apps.providers.domain.profiles import profile_of
@@ -54,6 +54,7 @@ def _openai_model(name: str) -> ModelInfo:
         supports_vision=profile.vision,
         supports_formats=True,
         supports_reasoning=profile.reasoning or profile.shows_reasoning,
+        takes=PARAMETERS - SAMPLING if profile.reasoning else PARAMETERS,
     )
 
 
@@ -62,6 +63,13 @@ def why_no_openai_model() -> str:
     if settings.OPENAI_BASE_URL and not openai_models():
         return "OPENAI_BASE_URL is set but OPENAI_MODELS names no model"
     return ""
+
+
+def why_no_openai_endpoint() -> str:
+    """Return one sentence for operators, or an empty string when there is an endpoint to ask."""
+    if settings.OPENAI_API_KEY or settings.OPENAI_BASE_URL:
+        return ""
+    return "neither OPENAI_API_KEY nor OPENAI_BASE_URL is set"
 
 
 def echo_models() -> tuple[ModelInfo, ...]:
@@ -186,6 +194,7 @@ def _local_model(name: str, path: Path) -> ModelInfo | None:
         context_tokens=min(wanted, trained) if trained else wanted,
         in_process=True,
         supports_tools=False,
+        takes=frozenset({"temperature", "max_tokens"}),
     )
 
 

@@ -22,7 +22,7 @@ from apps.core.concurrency import platform_db
 from apps.core.logging import get_logger
 from apps.core.redis import RedisRole, redis_client
 from apps.providers import upkeep
-from apps.providers.contracts import ModelInfo
+from apps.providers.contracts import PARAMETERS, SAMPLING, ModelInfo
 from apps.providers.domain.profiles import profile_of
 from apps.providers.domain.routing_rules import Policy
 from apps.providers.models import Budget, GatewaySettings, Model, Provider, RoutingPolicy
@@ -298,6 +298,7 @@ def _model_info(provider: Provider, model: Model) -> ModelInfo:
         source_id=provider.id,
         is_own=provider.tenant_id is not None,
         is_trusted=provider.is_trusted,
+        takes=PARAMETERS - SAMPLING if profile.reasoning else PARAMETERS,
     )
 
 

@@ -77,10 +77,17 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageData:
-    """A picture for a model that sees; `media_type` such as `image/png`."""
+    """A picture for a model that sees.
+
+    Attributes:
+        media_type: Such as `image/png`.
+        data: The file.
+        detail: How closely to look, in OpenAI's words; empty leaves it to the model.
+    """
 
     media_type: str
     data: bytes
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +109,7 @@ class ChatMessage:
         tool_calls: What the assistant asked for in this message.
         tool_call_id: Which call a message of `Role.TOOL` answers.
         images: Pictures beside the text; only for models with `ModelInfo.supports_vision`.
+        name: Which of several writers with this role it was; empty for the only one.
     """
 
     role: Role
@@ -109,6 +117,7 @@ class ChatMessage:
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str = ""
     images: tuple[ImageData, ...] = ()
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,11 +128,13 @@ class ToolSpec:
         name: What the model calls it.
         description: What it does, in words for the model.
         parameters: JSON Schema of its arguments.
+        strict: Whether the model must keep to the schema exactly; None leaves it to the model.
     """
 
     name: str
     description: str
     parameters: Mapping[str, object]
+    strict: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,8 +153,8 @@ class ModelRequest:
         tool_choice: `auto`, `none`, `required`, or the name of the one tool to call; None leaves
             it to the model.
         response_format: JSON text of OpenAI's `response_format`; empty for free text.
-        sampling: Further parameters by OpenAI's names, such as `top_p` and `seed`; models that do
-            not know one ignore it.
+        sampling: Further parameters by OpenAI's names, such as `top_p` and `reasoning_effort`;
+            only such as stand in `ModelInfo.takes`.
     """
 
     model: str
@@ -155,7 +166,7 @@ class ModelRequest:
     stop: tuple[str, ...] = ()
     tool_choice: str | None = None
     response_format: str = ""
-    sampling: tuple[tuple[str, float], ...] = ()
+    sampling: tuple[tuple[str, float | int | str | bool], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +228,23 @@ class Finished:
 ProviderEvent: TypeAlias = TextDelta | ReasoningDelta | ToolCall | UsageReport | Finished
 
 
+# What may be passed on to a model beside its prompt and its tools.
+SAMPLING = frozenset(
+    {"temperature", "top_p", "presence_penalty", "frequency_penalty"}
+    | {"top_k", "min_p", "repetition_penalty"}
+)
+PARAMETERS = SAMPLING | {
+    "seed",
+    "max_tokens",
+    "parallel_tool_calls",
+    "reasoning_effort",
+    "verbosity",
+    "name",  # of a message
+    "strict",  # of a tool
+    "detail",  # of an image
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInfo:
     """A model that can be asked.
@@ -236,6 +264,8 @@ class ModelInfo:
         source_id: The row of a provider that an operator or a workspace set up.
         is_own: The workspace in scope brought its own key for it.
         is_trusted: Sensitive content may be sent to it.
+        takes: Further parameters that reach it, by OpenAI's names. Whoever passes parameters on
+            refuses those that are not among them.
     """
 
     id: str
@@ -252,6 +282,7 @@ class ModelInfo:
     source_id: UUID | None = None
     is_own: bool = False
     is_trusted: bool = False
+    takes: frozenset[str] = PARAMETERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -331,10 +362,23 @@ class BatchingAdapter(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VectorBatch:
+    """What an embedding model made of some texts.
+
+    Attributes:
+        vectors: One of unit length per text, in order.
+        tokens: Tokens read, where the provider reports them.
+    """
+
+    vectors: "list[array[float]]"
+    tokens: int | None = None
+
+
 class EmbeddingAdapter(Protocol):
     """Turns texts into vectors."""
 
-    async def embed(self, texts: Sequence[str]) -> "list[array[float]]":
+    async def embed(self, texts: Sequence[str]) -> VectorBatch:
         """Return one vector of unit length per text, in order.
 
         The vector of a text does not depend on the texts beside it. Raises only errors of

@@ -42,6 +42,19 @@ __all__ = (
     "warm_remote",
 )
 
+# Embedding has a module of its own; other apps enter by this one.
+__all__ = (
+    "MAX_EMBED_TEXTS",
+    "embed",
+    "probe",
+    "stream",
+    "stream_batches",
+    "warm",
+    "warm_counter",
+    "warm_embedder",
+    "warm_remote",
+)
+
 logger = get_logger(__name__)
 
 _Batches: TypeAlias = AsyncGenerator[list[ProviderEvent], None]

@@ -1,6 +1,15 @@
 """What the gateway counts. Labels are bounded: flows, configured models, outcomes."""
 
-from prometheus_client import Counter, Histogram
+import math
+from functools import partial
+
+import redis
+from prometheus_client import Counter, Gauge, Histogram
+
+from apps.core.keys import platform_key
+from apps.core.redis import RedisRole, redis_client
+
+_WAITING_TTL_S = 3_600  # a figure that nobody measured for so long says nothing
 
 OPERATIONS = Counter(
     "kari_model_operations",
@@ -27,6 +36,19 @@ TOKENS = Counter(
 RETRIES = Counter(
     "kari_model_retries", "Attempts repeated before the first token.", ["model", "cause"]
 )
+EMBEDDING_CACHE = Counter(
+    "kari_embedding_cache",
+    "Texts whose vector was wanted, by where it was found: memory, redis, none.",
+    ["layer", "outcome"],
+)
+EMBEDDINGS_WAITING = Gauge(
+    "kari_embeddings_waiting",
+    "Rows of all workspaces without a vector of the present model, when last measured.",
+    ["collection"],
+)
+HEDGES = Counter(
+    "kari_model_hedges", "Embedding calls that were asked twice, by which answer won.", ["winner"]
+)
 PREFIX_TOKENS = Counter(
     "kari_model_local_prompt_tokens",
     "Prompt tokens of local models: reused from the cache or read anew.",
@@ -47,3 +69,32 @@ CACHE = Counter(
     "Questions by what the cache did (memory, redis, joined, miss).",
     ["outcome"],
 )
+
+
+# How much waits is measured by one worker and shown by every process.
+
+
+def watch_waiting(collection: str) -> None:
+    """Show how many rows of a collection wait for a vector."""
+    EMBEDDINGS_WAITING.labels(collection).set_function(partial(_waiting, collection))
+
+
+def note_waiting(totals: dict[str, int]) -> None:
+    """Keep what was measured, by collection."""
+    if totals:
+        client = redis_client(RedisRole.CACHE)
+        for name, count in totals.items():
+            client.hset(_waiting_key(), name, str(count))
+        client.expire(_waiting_key(), _WAITING_TTL_S)
+
+
+def _waiting(collection: str) -> float:
+    try:
+        value = redis_client(RedisRole.CACHE).hget(_waiting_key(), collection)
+    except redis.RedisError:
+        return math.nan
+    return float(value) if isinstance(value, bytes) else math.nan
+
+
+def _waiting_key() -> str:
+    return platform_key("embeddings", "waiting")

@@ -6,9 +6,12 @@ that operators and workspaces set up as rows are one registered kind, `configure
 how it is spoken to, one of the registered wire formats.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from django.conf import settings
+
+from apps.providers import metrics
 from apps.providers.contracts import ChatAdapter, EmbeddingAdapter, ModelInfo, TokenCounter
 from apps.providers.errors import ModelNotFound, NoModelAvailable
 
@@ -65,12 +68,14 @@ class Embedder:
         dimensions: Length of its vectors.
         why_absent: One sentence for operators; empty when it can be used. Cheap.
         adapter: Builds the adapter; called once per process.
+        remote: It is asked over a network: in pieces, again where it fails, twice where it is slow.
     """
 
     model: str
     dimensions: int
     why_absent: Callable[[], str]
     adapter: Callable[[], EmbeddingAdapter]
+    remote: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +113,27 @@ def wire(name: str) -> Callable[[Endpoint], ChatAdapter] | None:
     return _wires.get(name)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collection:
+    """A table of vectors of the tenant in scope.
+
+    Attributes:
+        name: What operators call it.
+        count_by_model: Counts the rows that should have a vector, by the model of the one they
+            have; those without one under the empty name.
+        task: Name of the task that brings it up to date with the present model; may run twice.
+    """
+
+    name: str
+    count_by_model: Callable[[], Mapping[str, int]]
+    task: str
+
+
+_collections: dict[str, Collection] = {}
 _providers: dict[str, Provider] = {}
 _adapters: dict[str, ChatAdapter] = {}
 _embedders: dict[str, Embedder] = {}
+_embedder_finders: list[Callable[[str], Embedder | None]] = []
 _embedding_adapters: dict[str, EmbeddingAdapter] = {}
 
 
@@ -172,12 +195,34 @@ def register_embedder(embedder: Embedder) -> None:
     _embedding_adapters.pop(embedder.model, None)
 
 
+def register_embedder_finder(find: Callable[[str], Embedder | None]) -> None:
+    """Add what knows embedding models by their ids alone, such as those behind an endpoint."""
+    if find not in _embedder_finders:
+        _embedder_finders.append(find)
+
+
+def find_embedder(model: str) -> Embedder | None:
+    """Return the embedding model with this id if it is registered and usable."""
+    known = _embedders.get(model)
+    candidates = [known] if known is not None else [find(model) for find in _embedder_finders]
+    usable = (each for each in candidates if each is not None and not each.why_absent())
+    return next(usable, None)
+
+
 def embedder() -> Embedder:
-    """Return the embedding model that is used.
+    """Return the embedding model that is used: the operator's choice, else the built-in one.
+
+    A chosen one is used or nothing is: vectors of different models never mix.
 
     Raises:
-        NoModelAvailable: None is registered and usable.
+        NoModelAvailable: The chosen one, or any, is not registered or not usable.
     """
+    chosen = settings.EMBEDDING_MODEL
+    if chosen:
+        found = find_embedder(chosen)
+        if found is None:
+            raise NoModelAvailable(f"EMBEDDING_MODEL is {chosen}, which cannot be used here")
+        return found
     reasons: list[str] = []
     for candidate in _embedders.values():
         reason = candidate.why_absent()
@@ -193,3 +238,14 @@ def embedding_adapter_for(chosen: Embedder) -> EmbeddingAdapter:
     if adapter is None:
         adapter = _embedding_adapters.setdefault(chosen.model, chosen.adapter())
     return adapter
+
+
+def register_collection(collection: Collection) -> None:
+    """Add a table of vectors, replacing one of the same name."""
+    _collections[collection.name] = collection
+    metrics.watch_waiting(collection.name)
+
+
+def collections() -> tuple[Collection, ...]:
+    """Return all tables of vectors."""
+    return tuple(_collections.values())

@@ -3,8 +3,8 @@
 from uuid import UUID
 
 from apps.core.concurrency import run_async
-from apps.jobs.task import remaining_s, tenant_task
-from apps.providers import pipe
+from apps.jobs.task import global_task, remaining_s, tenant_task
+from apps.providers import pipe, reembedding
 
 _RESERVE_S = 5.0  # for saying that time is up
 
@@ -31,3 +31,15 @@ def answer_call(*, call_id: str) -> None:
 def embed_call(*, call_id: str) -> None:
     """Make vectors for somebody who waits."""
     run_async(pipe.answer_call(UUID(call_id), within_s=remaining_s() - _RESERVE_S))
+
+
+@global_task(
+    name="providers.catch_up_embeddings",
+    queue="default",
+    deadline_s=300,
+    expires_s=300,
+    idempotency="state",
+)
+def catch_up_embeddings() -> None:
+    """Enqueue what has no vector of the present model in any workspace; measure how much it is."""
+    reembedding.catch_up()

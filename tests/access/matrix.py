@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from apps.accounts.permissions import CHAT_USER, MEMORY_READ, MEMORY_WRITE
+from apps.accounts.permissions import CHAT_USER, MEMORY_READ, MEMORY_WRITE, TENANT_ADMIN
 
 
 class Host(StrEnum):
@@ -338,6 +338,13 @@ _WORKSPACE = (
     ),
     _api(f"{_CONVERSATION}/gauge", path=f"{_ONE}/gauge"),
     _api("turns", method="POST", body=_MESSAGE, success=(202,)),
+    _memory("embeddings", TENANT_ADMIN),
+    _memory("embeddings", TENANT_ADMIN, method="POST", success=(202,)),
+    _api(
+        "agui",
+        method="POST",
+        body={"threadId": "matrix", "runId": "matrix", "messages": []},
+    ),
     _api("turns/<uuid:turn_id>/context", path="/api/v1/turns/{turn}/context"),
     _api("turns/<uuid:turn_id>", path="/api/v1/turns/{turn}"),
     _api("turns/<uuid:turn_id>/trace", path="/api/v1/turns/{turn}/trace"),

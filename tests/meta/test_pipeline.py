@@ -13,7 +13,7 @@ _HERE = _APPS / "conversations"
 
 # The stages, first to last; each may know those after it, never one before it.
 STAGES: tuple[frozenset[str], ...] = (
-    frozenset({"consumers", "api", "sse"}),
+    frozenset({"consumers", "api", "sse", "agui"}),
     frozenset({"hub", "following"}),
     frozenset({"tasks"}),
     frozenset({"orchestrator"}),

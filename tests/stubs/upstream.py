@@ -35,6 +35,8 @@ The model's name says how it behaves (`BEHAVIOURS`); a number at its end sets th
 | `error-event` | two words, then an error inside the stream |
 | `huge` | one endless line |
 
+`POST /v1/embeddings` is answered by `tests.stubs.embeddings`.
+
 A latency profile (`ttft=300,itl=20,len=400`, with or without `stub/`) is understood as well, by the
 parser of Karen's own stub provider; such a model says the same words as that one.
 
@@ -53,6 +55,7 @@ from typing import Any, TypeAlias
 from aiohttp import web
 
 from apps.providers.domain import stub
+from tests.stubs.embeddings import EmbeddingsStub
 
 Body: TypeAlias = dict[str, Any]
 
@@ -66,8 +69,12 @@ _KNOWN = {
     "max_completion_tokens",
     "max_tokens",
     "messages",
+    "min_p",
     "model",
+    "parallel_tool_calls",
     "presence_penalty",
+    "reasoning_effort",
+    "repetition_penalty",
     "response_format",
     "seed",
     "stop",
@@ -76,7 +83,9 @@ _KNOWN = {
     "temperature",
     "tool_choice",
     "tools",
+    "top_k",
     "top_p",
+    "verbosity",
 }
 _CALL = re.compile(r"call (?P<name>[\w-]+) (?P<arguments>.*)")
 
@@ -152,6 +161,7 @@ def problem_of(body: object) -> str:
         "unknown field": set(body) <= _KNOWN,
         "model is missing": isinstance(body.get("model"), str),
         "tool_choice without tools": not body.get("tool_choice") or bool(body.get("tools")),
+        "parallel_tool_calls without tools": "parallel_tool_calls" not in body or "tools" in body,
         "stream_options without stream": options is None or body.get("stream") is True,
         "max_tokens is not a positive number": isinstance(tokens, int) and tokens > 0,
         "temperature is out of range": 0 <= body.get("temperature", 0) <= 2,
@@ -252,6 +262,7 @@ class Upstream:
         bodies: Every accepted request body, in order.
         headers: The headers of every accepted request, names in lower case.
         calls: Number of requests by model.
+        embeddings: The half that answers `POST /v1/embeddings`.
         next_drop: Set when the reader of an answer goes away before its end.
     """
 
@@ -262,6 +273,7 @@ class Upstream:
         self.next_drop = asyncio.Event()
         self.base_url = ""
         self._closing = asyncio.Event()
+        self.embeddings = EmbeddingsStub(refusals=REFUSALS, closing=self._closing)
         self._runner: web.AppRunner | None = None
 
     async def start(self, *, host: str = "127.0.0.1", port: int = 0) -> str:
@@ -269,6 +281,7 @@ class Upstream:
         app = web.Application()
         app.router.add_post("/v1/chat/completions", self._completions)
         app.router.add_get("/v1/models", self._models)
+        app.router.add_post("/v1/embeddings", self.embeddings.answer)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()

@@ -8,6 +8,8 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 from apps.api.errors import ParameterInvalid, ParameterUnsupported
 from apps.api.openai.caller import Caller
 from apps.conversations import hub, registry as personas
@@ -47,6 +49,8 @@ from apps.providers.errors import ModelNotFound, ProviderInterrupted
 
 ASSISTANT = "karen"
 
+_INSTRUCTION_MAX = 8_000
+
 _Batches = AsyncGenerator[list[ProviderEvent], None]
 
 
@@ -76,6 +80,7 @@ def described(model_id: str) -> ModelInfo:
         context_tokens=1_000_000,  # the turn cuts what does not fit, and says so
         in_process=False,
         supports_tools=False,
+        takes=frozenset({"temperature"}),
     )
 
 
@@ -118,6 +123,9 @@ def _transcript(request: ModelRequest) -> Transcript:
     ):
         if given:
             raise ParameterUnsupported(param=name)
+    if any(m.role is Role.TOOL or m.tool_calls for m in request.messages):
+        text = _("An assistant calls its own tools: leave out calls and results of yours.")
+        raise ParameterUnsupported("messages", text)
     spoken = [m for m in request.messages if m.role in {Role.USER, Role.ASSISTANT} and m.text]
     if not spoken or spoken[-1].role is not Role.USER:
         raise ParameterInvalid(param="messages", text="The last message must be the user's.")
@@ -125,8 +133,11 @@ def _transcript(request: ModelRequest) -> Transcript:
     options: dict[str, object] = {"temperature": request.temperature}
     if persona := _persona_of(request.model):
         options["persona"] = persona
+    if len(system) > _INSTRUCTION_MAX:
+        text = _("At most %(count)d characters of instructions.") % {"count": _INSTRUCTION_MAX}
+        raise ParameterInvalid("messages", text)
     if system:
-        options["system_instruction"] = system[:8000]
+        options["system_instruction"] = system
     return Transcript(
         before=tuple(_said(message) for message in spoken[:-1]),
         text=spoken[-1].text,

@@ -18,52 +18,66 @@ from apps.providers.contracts import (
     ToolSpec,
 )
 
+# Fields that nobody here knows are refused by name (`parsing.parsed`); what stands here without
+# being read changes no answer, or is null in what OpenAI's own clients send back.
 
-class _Image(msgspec.Struct):
+
+class _Strict(msgspec.Struct, forbid_unknown_fields=True):
+    pass
+
+
+class _Image(_Strict):
     url: str
+    detail: str | None = None
 
 
-class _Part(msgspec.Struct):
+class _Part(_Strict):
     type: str
     text: str | None = None
     refusal: str | None = None
     image_url: _Image | None = None
+    annotations: Any = None
+    # Of kinds that are refused by their type.
+    input_audio: Any = None
+    video_url: Any = None
+    file: Any = None
 
 
-class _Function(msgspec.Struct):
+class _Function(_Strict):
     name: str
     arguments: str = "{}"
 
 
-class _Call(msgspec.Struct):
+class _Call(_Strict):
     id: str
     function: _Function
+    type: Literal["function"] = "function"
+    index: int | None = None
 
 
-class _Message(msgspec.Struct):
+class _Message(_Strict):
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | list[_Part] | None = None
     tool_calls: list[_Call] | None = None
     tool_call_id: str | None = None
+    name: str | None = None
+    refusal: str | None = None
+    annotations: Any = None
+    # What a model thought is its own; the next answer does without.
+    reasoning_content: Any = None
+    reasoning: Any = None
+    # Known and refused when they hold something.
+    audio: Any = None
+    function_call: Any = None
 
 
-class _FunctionSpec(msgspec.Struct):
-    name: str
-    description: str | None = None
-    parameters: dict[str, Any] | None = None
-
-
-class _Tool(msgspec.Struct):
-    type: str
-    function: _FunctionSpec | None = None
-
-
-class _StreamOptions(msgspec.Struct):
+class _StreamOptions(_Strict):
     include_usage: bool | None = None
+    include_obfuscation: bool | None = None
 
 
-class ChatRequest(msgspec.Struct):
-    """The body; parameters that change nothing here (`user`, `store`, …) are passed over."""
+class ChatRequest(_Strict):
+    """The body; `user` and the like change nothing here and are passed over."""
 
     model: str
     messages: list[_Message]
@@ -75,11 +89,17 @@ class ChatRequest(msgspec.Struct):
     top_p: float | None = None
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    repetition_penalty: float | None = None
     seed: int | None = None
+    reasoning_effort: str | None = None
+    verbosity: str | None = None
     n: int | None = None
     stop: str | list[str] | None = None
-    tools: list[_Tool] | None = None
+    tools: list[dict[str, Any]] | None = None
     tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
     response_format: dict[str, Any] | None = None
     # Known and refused when they ask for something.
     logprobs: bool | None = None
@@ -90,6 +110,15 @@ class ChatRequest(msgspec.Struct):
     modalities: list[str] | None = None
     audio: Any = None
     web_search_options: Any = None
+    prediction: Any = None
+    service_tier: str | None = None
+    store: bool | None = None
+    # They ask nothing of the answer.
+    user: Any = None
+    metadata: Any = None
+    safety_identifier: Any = None
+    prompt_cache_key: Any = None
+    prompt_cache_retention: Any = None
 
     @property
     def wants_usage(self) -> bool:
@@ -109,7 +138,10 @@ _UNSUPPORTED: dict[str, object] = {
     "modalities": ["text"],
     "audio": None,
     "web_search_options": None,
+    "prediction": None,
+    "store": False,
 }
+_TIERS = {None, "auto", "default"}
 
 
 def model_request(asked: ChatRequest, model: ModelInfo, *, partition: str) -> ModelRequest:
@@ -120,7 +152,7 @@ def model_request(asked: ChatRequest, model: ModelInfo, *, partition: str) -> Mo
         ParameterUnsupported: Something is not offered here or by this model.
     """
     _check(asked)
-    tools = parsing.checked_tools(model, _specs(asked.tools or ()))
+    tools = parsing.checked_tools(model, _specs(asked.tools or (), model))
     choice = asked.tool_choice
     named = choice.get("function") if isinstance(choice, dict) else None
     limit = asked.max_completion_tokens
@@ -132,7 +164,7 @@ def model_request(asked: ChatRequest, model: ModelInfo, *, partition: str) -> Mo
             asked.max_tokens if limit is None else limit,
             model,
         ),
-        temperature=1.0 if asked.temperature is None else asked.temperature,
+        temperature=parsing.temperature_of(model, asked.temperature),
         partition=partition,
         tools=tools,
         tool_choice=parsing.checked_choice(
@@ -141,10 +173,18 @@ def model_request(asked: ChatRequest, model: ModelInfo, *, partition: str) -> Mo
         stop=parsing.stops_of(asked.stop),
         response_format=parsing.format_of(model, "response_format", asked.response_format),
         sampling=parsing.sampling_of(
+            model,
             top_p=asked.top_p,
             presence_penalty=asked.presence_penalty,
             frequency_penalty=asked.frequency_penalty,
+            top_k=asked.top_k,
+            min_p=asked.min_p,
+            repetition_penalty=asked.repetition_penalty,
             seed=asked.seed,
+            reasoning_effort=asked.reasoning_effort,
+            verbosity=asked.verbosity,
+            # Without tools it asks for nothing, and endpoints refuse it.
+            parallel_tool_calls=asked.parallel_tool_calls if tools else None,
         ),
     )
 
@@ -156,28 +196,29 @@ def _check(asked: ChatRequest) -> None:
         raise ParameterUnsupported("n", _("One answer at a time: n must be 1."))
     if asked.stream_options is not None and not asked.stream:
         raise ParameterInvalid("stream_options", _("stream_options needs stream to be true."))
-    parsing.in_range("temperature", asked.temperature, least=0, most=2)
+    if None not in {asked.max_tokens, asked.max_completion_tokens}:
+        text = _("max_tokens is the old name of max_completion_tokens: give one of them.")
+        raise ParameterInvalid("max_tokens", text)
     parsing.in_range("top_p", asked.top_p, least=0, most=1)
     parsing.in_range("presence_penalty", asked.presence_penalty, least=-2, most=2)
     parsing.in_range("frequency_penalty", asked.frequency_penalty, least=-2, most=2)
+    if asked.service_tier not in _TIERS:
+        raise ParameterUnsupported("service_tier")
     given = {name: getattr(asked, name) for name in _UNSUPPORTED}
     parsing.refuse_given(given, _UNSUPPORTED)
 
 
-def _specs(tools: Sequence[_Tool]) -> list[ToolSpec]:
+def _specs(tools: Sequence[dict[str, Any]], model: ModelInfo) -> list[ToolSpec]:
     specs = []
     for at, tool in enumerate(tools):
-        if tool.type != "function":
+        if tool.get("type") != "function":
             raise ParameterUnsupported(f"tools[{at}].type", _("Only function tools are offered."))
-        if tool.function is None:
+        for field in tool:
+            if field not in {"type", "function"}:
+                raise ParameterUnsupported(f"tools[{at}].{field}")
+        if not isinstance(tool.get("function"), dict):
             raise ParameterInvalid(f"tools[{at}].function", _("A tool needs its function."))
-        specs.append(
-            ToolSpec(
-                name=tool.function.name,
-                description=tool.function.description or "",
-                parameters=tool.function.parameters or {"type": "object", "properties": {}},
-            )
-        )
+        specs.append(parsing.tool_of(f"tools[{at}].function", tool["function"], model))
     return specs
 
 
@@ -195,25 +236,32 @@ def _message(at: int, message: _Message, model: ModelInfo) -> ChatMessage:
         raise ParameterInvalid(
             f"messages[{at}].tool_call_id", _("A tool's message says which call it answers.")
         )
-    if message.content is None and not calls:
+    place = f"messages[{at}]"
+    for name in ("audio", "function_call"):
+        if getattr(message, name) is not None:
+            raise ParameterUnsupported(f"{place}.{name}")
+    parsing.demand_taken(model, "name", message.name, param=f"{place}.name")
+    if message.content is None and message.refusal is None and not calls:
         raise ParameterInvalid(f"messages[{at}].content", _("The message says nothing."))
     return ChatMessage(
         role=role,
-        text=_text(at, message.content),
+        text=_text(at, message) or message.refusal or "",
         tool_calls=calls,
         tool_call_id=message.tool_call_id or "" if role is Role.TOOL else "",
         images=_images(at, message, model) if role is Role.USER else (),
+        name=message.name or "",
     )
 
 
-def _text(at: int, content: str | list[_Part] | None) -> str:
-    if content is None or isinstance(content, str):
-        return content or ""
+def _text(at: int, message: _Message) -> str:
+    if message.content is None or isinstance(message.content, str):
+        return message.content or ""
+    kinds = {"text", "refusal", "image_url"} if message.role == "user" else {"text", "refusal"}
     texts = []
-    for number, part in enumerate(content):
-        if part.type not in {"text", "refusal", "image_url"}:
+    for number, part in enumerate(message.content):
+        if part.type not in kinds:
             place = f"messages[{at}].content[{number}].type"
-            raise ParameterUnsupported(place, _("Send texts and images."))
+            raise ParameterUnsupported(place, _("Send texts, and images of the user's."))
         texts.append(part.text or part.refusal or "")
     return "".join(texts)
 
@@ -225,6 +273,7 @@ def _images(at: int, message: _Message, model: ModelInfo) -> tuple[ImageData, ..
             f"messages[{at}].content[{number}].image_url",
             model,
             part.image_url.url if part.image_url else None,
+            detail=part.image_url.detail if part.image_url else None,
         )
         for number, part in enumerate(parts)
         if part.type == "image_url"

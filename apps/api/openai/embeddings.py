@@ -1,4 +1,4 @@
-"""`POST /v1/embeddings`. The model lives in a worker, never in the web process."""
+"""`POST /v1/embeddings`. A local model lives in a worker, never in the web process."""
 
 import base64
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from apps.api.errors import ParameterInvalid, ParameterUnsupported
 from apps.api.openai import parsing
 from apps.api.openai.caller import Caller
 from apps.api.openai.exchange import Exchange
-from apps.providers import pipe, registry
+from apps.providers import gateway, pipe, registry
 from apps.providers.contracts import Embedding, Flow
 from apps.providers.domain.estimates import estimated_tokens
 from apps.providers.errors import ModelNotFound
@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from array import array  # not subscriptable at run time before Python 3.12
 
 
-class EmbeddingsRequest(msgspec.Struct):
-    """The body; `user` is passed over."""
+class EmbeddingsRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """The body; `user` is passed over, other fields that nobody knows are refused by name."""
 
     model: str
     input: str | list[Any]
     encoding_format: str | None = None
     dimensions: int | None = None
+    user: Any = None
 
 
 decode_embeddings = msgspec.json.Decoder(EmbeddingsRequest).decode
@@ -40,16 +41,22 @@ async def answer_embeddings(exchange: Exchange, _caller: Caller) -> None:
         ParameterInvalid: Something in the request does not fit.
         ParameterUnsupported: Tokens instead of texts, or another length of vectors.
         ModelNotFound: This is not the embedding model here.
-        KarenError: As `pipe.embed_in_worker`.
+        KarenError: As `gateway.embed` and `pipe.embed_in_worker`.
     """
     body = await exchange.body(limit=settings.API_BODY_MAX_BYTES)
     asked = parsing.parsed(decode_embeddings, body)
     texts = _texts(asked)
     _check(asked)
     async with exchange.while_client_waits():
-        made = await pipe.embed_in_worker(flow=Flow.API_EMBEDDING, texts=texts)
+        made = await _made(texts)
         as_text = asked.encoding_format == "base64"
         await exchange.answer(_document(asked.model, made, texts, as_text=as_text))
+
+
+async def _made(texts: list[str]) -> list[Embedding]:
+    if registry.embedder().remote:
+        return await gateway.embed(flow=Flow.API_EMBEDDING, texts=texts)
+    return await pipe.embed_in_worker(flow=Flow.API_EMBEDDING, texts=texts)
 
 
 def _check(asked: EmbeddingsRequest) -> None:

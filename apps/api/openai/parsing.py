@@ -3,7 +3,7 @@
 import base64
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 from django.utils.translation import gettext as _
@@ -17,8 +17,15 @@ TOOLS_MAX = 128
 STOPS_MAX = 4
 
 _PLACE = re.compile(r" - at `\$\.?(?P<place>[^`]*)`$")
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>[^`]*)`")
 _DATA_URL = re.compile(r"data:(?P<type>image/(?:png|jpeg|gif|webp));base64,(?P<data>[\w+/=]+)")
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_TOOL_FIELDS: dict[str, type] = {
+    "name": str,
+    "description": str,
+    "parameters": dict,
+    "strict": bool,
+}
 _CHOICES = ("auto", "none", "required")
 _FORMATS = ("json_object", "json_schema")
 
@@ -28,14 +35,19 @@ def parsed(decode: Callable[[bytes], T], body: bytes) -> T:
 
     Raises:
         ParameterInvalid: It is not JSON or does not fit; names the place.
+        ParameterUnsupported: It holds a field that nobody here knows: passing it over silently
+            would be another answer than was asked for.
     """
     try:
         return decode(body)
     except msgspec.ValidationError as error:
         text = str(error)
-        place = _PLACE.search(text)
-        said = text[: place.start()] if place else text
-        raise ParameterInvalid(place["place"] if place else "", f"{said}.") from error
+        found = _PLACE.search(text)
+        place, said = (found["place"], text[: found.start()]) if found else ("", text)
+        if unknown := _UNKNOWN.fullmatch(said):
+            name = f"{place}.{unknown['field']}" if place else unknown["field"]
+            raise ParameterUnsupported(name) from error
+        raise ParameterInvalid(place, f"{said}.") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ParameterInvalid("", _("The body is not valid JSON.")) from error
 
@@ -145,15 +157,17 @@ def token_limit(param: str, wanted: int | None, model: ModelInfo) -> int:
 
     Raises:
         ParameterInvalid: Less than one.
+        ParameterUnsupported: The length cannot be limited.
     """
     if wanted is None:
         return model.context_tokens
+    demand_taken(model, "max_tokens", wanted, param=param)
     if wanted < 1:
         raise ParameterInvalid(param, _("%(param)s must be at least 1.") % {"param": param})
     return min(wanted, model.context_tokens)
 
 
-def image_of(param: str, model: ModelInfo, url: object) -> ImageData:
+def image_of(param: str, model: ModelInfo, url: object, *, detail: str | None) -> ImageData:
     """Return a picture that was sent along; Karen fetches none from elsewhere.
 
     Raises:
@@ -172,9 +186,67 @@ def image_of(param: str, model: ModelInfo, url: object) -> ImageData:
         data = b""
     if match is None or not data:
         raise ParameterInvalid(param, _("This is not data:image/…;base64,… of an image."))
-    return ImageData(media_type=match["type"], data=data)
+    demand_taken(model, "detail", detail, param=f"{param}.detail")
+    return ImageData(media_type=match["type"], data=data, detail=detail or "")
 
 
-def sampling_of(**values: float | None) -> tuple[tuple[str, float], ...]:
-    """Return the sampling parameters that were given."""
+Value: TypeAlias = float | int | str | bool
+
+
+def demand_taken(model: ModelInfo, name: str, value: object, *, param: str = "") -> None:
+    """Check that a parameter that was given reaches the model.
+
+    Raises:
+        ParameterUnsupported: This model is not told.
+    """
+    if value is not None and name not in model.takes:
+        text = _("This model takes no %(param)s. Leave it out.") % {"param": param or name}
+        raise ParameterUnsupported(param or name, text)
+
+
+def temperature_of(model: ModelInfo, value: float | None) -> float:
+    """Return the temperature that was asked for, or what OpenAI takes without one.
+
+    Raises:
+        ParameterInvalid: It is out of range.
+        ParameterUnsupported: The model has its own, and another was asked for.
+    """
+    in_range("temperature", value, least=0, most=2)
+    demand_taken(model, "temperature", None if value == 1 else value)
+    return 1.0 if value is None else value
+
+
+def sampling_of(model: ModelInfo, **values: Value | None) -> tuple[tuple[str, Value], ...]:
+    """Return the further parameters that were given.
+
+    Raises:
+        ParameterUnsupported: One of them does not reach this model.
+    """
+    for name, value in values.items():
+        demand_taken(model, name, value)
     return tuple((name, value) for name, value in values.items() if value is not None)
+
+
+def tool_of(place: str, given: Mapping[str, Any], model: ModelInfo) -> ToolSpec:
+    """Return a function tool as it was given: name, description, parameters, strict.
+
+    Raises:
+        ParameterInvalid: Something in it does not fit.
+        ParameterUnsupported: It holds something else, or the model is not told of `strict`.
+    """
+    for field in given:
+        if field not in _TOOL_FIELDS:
+            raise ParameterUnsupported(f"{place}.{field}")
+    for field, kind in _TOOL_FIELDS.items():
+        if given.get(field) is not None and not isinstance(given[field], kind):
+            text = _("This has the wrong type.")
+            raise ParameterInvalid(f"{place}.{field}", text)
+    if not given.get("name"):
+        raise ParameterInvalid(f"{place}.name", _("A tool needs a name."))
+    demand_taken(model, "strict", given.get("strict"), param=f"{place}.strict")
+    return ToolSpec(
+        name=given["name"],
+        description=given.get("description") or "",
+        parameters=given.get("parameters") or {"type": "object", "properties": {}},
+        strict=given.get("strict"),
+    )

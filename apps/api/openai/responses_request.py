@@ -18,15 +18,29 @@ from apps.providers.contracts import (
     ToolSpec,
 )
 
+# As in `chat_request`: fields that nobody here knows are refused by name.
 
-class _Part(msgspec.Struct):
+
+class _Strict(msgspec.Struct, forbid_unknown_fields=True):
+    pass
+
+
+class _Part(_Strict):
     type: str
     text: str | None = None
     refusal: str | None = None
     image_url: str | None = None
+    detail: str | None = None
+    annotations: Any = None
+    logprobs: Any = None
+    # Of kinds that are refused by their type, or by the image that is missing.
+    file_id: Any = None
+    file_url: Any = None
+    file_data: Any = None
+    filename: Any = None
 
 
-class _Item(msgspec.Struct):
+class _Item(_Strict):
     """A message, a tool's call or its result; which fields count depends on `type`."""
 
     type: str = "message"
@@ -36,40 +50,64 @@ class _Item(msgspec.Struct):
     name: str | None = None
     arguments: str | None = None
     output: str | list[_Part] | None = None
+    id: Any = None
+    status: Any = None
+    # Of reasoning, which is passed over whole.
+    summary: Any = None
+    encrypted_content: Any = None
 
 
-class _Tool(msgspec.Struct):
-    type: str
-    name: str = ""
-    description: str | None = None
-    parameters: dict[str, Any] | None = None
-    strict: bool | None = None
-
-
-class _Text(msgspec.Struct):
+class _Text(_Strict):
     format: dict[str, Any] | None = None
+    verbosity: str | None = None
 
 
-class ResponsesRequest(msgspec.Struct):
-    """The body; parameters that change nothing here (`user`, `include`, …) are passed over."""
+class _Reasoning(_Strict):
+    effort: str | None = None
+    summary: str | None = None
+    generate_summary: str | None = None
+
+
+class _StreamOptions(_Strict):
+    include_obfuscation: bool | None = None
+
+
+class ResponsesRequest(_Strict):
+    """The body; `user` and the like change nothing here and are passed over.
+
+    `store` is answered with false in the response: nothing is kept.
+    """
 
     model: str
     input: str | list[_Item]
     instructions: str | None = None
     stream: bool | None = None
+    stream_options: _StreamOptions | None = None
     max_output_tokens: int | None = None
     temperature: float | None = None
     top_p: float | None = None
-    tools: list[_Tool] | None = None
+    tools: list[dict[str, Any]] | None = None
     tool_choice: str | dict[str, Any] | None = None
     parallel_tool_calls: bool | None = None
+    reasoning: _Reasoning | None = None
     text: _Text | None = None
     metadata: dict[str, str] | None = None
+    store: bool | None = None
     # Known and refused when they ask for something.
     background: bool | None = None
     conversation: Any = None
     previous_response_id: str | None = None
     prompt: Any = None
+    include: list[str] | None = None
+    truncation: str | None = None
+    max_tool_calls: int | None = None
+    top_logprobs: int | None = None
+    service_tier: str | None = None
+    # They ask nothing of the answer.
+    user: Any = None
+    safety_identifier: Any = None
+    prompt_cache_key: Any = None
+    prompt_cache_retention: Any = None
 
 
 decode_responses = msgspec.json.Decoder(ResponsesRequest).decode
@@ -86,7 +124,13 @@ _UNSUPPORTED: dict[str, object] = {
     "conversation": None,
     "previous_response_id": None,
     "prompt": None,
+    "truncation": "disabled",
+    "max_tool_calls": None,
+    "top_logprobs": 0,
 }
+_TIERS = {None, "auto", "default"}
+# Codex and others always ask for it; models behind chat completions have none to include.
+_INCLUDED = {"reasoning.encrypted_content"}
 
 
 def model_request(asked: ResponsesRequest, model: ModelInfo, *, partition: str) -> ModelRequest:
@@ -96,24 +140,42 @@ def model_request(asked: ResponsesRequest, model: ModelInfo, *, partition: str) 
         ParameterInvalid: Something does not fit; names it.
         ParameterUnsupported: Something is not offered here or by this model.
     """
-    parsing.in_range("temperature", asked.temperature, least=0, most=2)
-    parsing.in_range("top_p", asked.top_p, least=0, most=1)
-    given = {name: getattr(asked, name) for name in _UNSUPPORTED}
-    parsing.refuse_given(given, _UNSUPPORTED)
-    tools = parsing.checked_tools(model, _specs(asked.tools or ()))
+    _check(asked)
+    tools = parsing.checked_tools(model, _specs(asked.tools or (), model))
     choice = asked.tool_choice
     name = choice.get("name") if isinstance(choice, dict) else None
     return ModelRequest(
         model=model.id,
         messages=_messages(asked, model),
         max_tokens=parsing.token_limit("max_output_tokens", asked.max_output_tokens, model),
-        temperature=1.0 if asked.temperature is None else asked.temperature,
+        temperature=parsing.temperature_of(model, asked.temperature),
         partition=partition,
         tools=tools,
         tool_choice=parsing.checked_choice(choice, name, tools),
         response_format=_format(asked, model),
-        sampling=parsing.sampling_of(top_p=asked.top_p),
+        sampling=parsing.sampling_of(
+            model,
+            top_p=asked.top_p,
+            reasoning_effort=asked.reasoning.effort if asked.reasoning else None,
+            verbosity=asked.text.verbosity if asked.text else None,
+            # Without tools it asks for nothing, and endpoints refuse it.
+            parallel_tool_calls=asked.parallel_tool_calls if tools else None,
+        ),
     )
+
+
+def _check(asked: ResponsesRequest) -> None:
+    parsing.in_range("top_p", asked.top_p, least=0, most=1)
+    given = {name: getattr(asked, name) for name in _UNSUPPORTED}
+    parsing.refuse_given(given, _UNSUPPORTED)
+    if set(asked.include or ()) - _INCLUDED:
+        raise ParameterUnsupported("include")
+    if asked.service_tier not in _TIERS:
+        raise ParameterUnsupported("service_tier")
+    if asked.reasoning is not None:
+        for name in ("summary", "generate_summary"):
+            if getattr(asked.reasoning, name) is not None:
+                raise ParameterUnsupported(f"reasoning.{name}")
 
 
 def _format(asked: ResponsesRequest, model: ModelInfo) -> str:
@@ -125,17 +187,15 @@ def _format(asked: ResponsesRequest, model: ModelInfo) -> str:
     return parsing.format_of(model, "text.format", wanted)
 
 
-def _specs(tools: Sequence[_Tool]) -> list[ToolSpec]:
+def _specs(tools: Sequence[dict[str, Any]], model: ModelInfo) -> list[ToolSpec]:
     for at, tool in enumerate(tools):
-        if tool.type != "function":
+        if tool.get("type") != "function":
             raise ParameterUnsupported(f"tools[{at}].type", _("Only function tools are offered."))
     return [
-        ToolSpec(
-            name=tool.name,
-            description=tool.description or "",
-            parameters=tool.parameters or {"type": "object", "properties": {}},
+        parsing.tool_of(
+            f"tools[{at}]", {name: tool[name] for name in tool if name != "type"}, model
         )
-        for tool in tools
+        for at, tool in enumerate(tools)
     ]
 
 
@@ -172,7 +232,8 @@ def _message(place: str, item: _Item, model: ModelInfo) -> ChatMessage | None:
                 raise ParameterInvalid(f"{place}.role", text)
             where = f"{place}.content"
             images = _images(where, item.content, model) if role is Role.USER else ()
-            return ChatMessage(role=role, text=_text(where, item.content), images=images)
+            text = _text(where, item.content, images=role is Role.USER)
+            return ChatMessage(role=role, text=text, images=images)
         case "function_call":
             if not item.call_id or not item.name:
                 raise ParameterInvalid(place, _("A function_call has a call_id and a name."))
@@ -189,15 +250,16 @@ def _message(place: str, item: _Item, model: ModelInfo) -> ChatMessage | None:
             raise ParameterUnsupported(f"{place}.type", _("This kind of input is not offered."))
 
 
-def _text(place: str, content: str | list[_Part] | None) -> str:
+def _text(place: str, content: str | list[_Part] | None, *, images: bool = False) -> str:
     if content is None:
         raise ParameterInvalid(place, _("It says nothing."))
     if isinstance(content, str):
         return content
+    kinds = {*_TEXTS, "refusal", *(("input_image",) if images else ())}
     texts = []
     for at, part in enumerate(content):
-        if part.type not in {*_TEXTS, "refusal", "input_image"}:
-            text = _("Send texts and images.")
+        if part.type not in kinds:
+            text = _("Send texts, and images of the user's.")
             raise ParameterUnsupported(f"{place}[{at}].type", text)
         texts.append(part.text or part.refusal or "")
     return "".join(texts)
@@ -207,7 +269,7 @@ def _images(
     place: str, content: str | list[_Part] | None, model: ModelInfo
 ) -> tuple[ImageData, ...]:
     return tuple(
-        parsing.image_of(f"{place}[{at}].image_url", model, part.image_url)
+        parsing.image_of(f"{place}[{at}].image_url", model, part.image_url, detail=part.detail)
         for at, part in enumerate(content if isinstance(content, list) else ())
         if part.type == "input_image"
     )

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from apps.conversations.api import (
+    agui,
     attachments,
     context,
     feedback,
@@ -17,6 +18,7 @@ from apps.conversations.api import (
 )
 
 urlpatterns = [
+    path("agui", agui.run, name="agui"),
     path("conversations", views.ConversationsView.as_view(), name="conversations"),
     path(
         "conversations/<uuid:conversation_id>",

@@ -90,6 +90,7 @@ from apps.conversations.contracts.requests import (
     ModelId as ModelId,
     NewMessage as NewMessage,
     SaidBefore as SaidBefore,
+    ThreadMessage as ThreadMessage,
     Transcript as Transcript,
 )
 from apps.conversations.contracts.states import (

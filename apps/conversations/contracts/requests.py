@@ -4,6 +4,7 @@ from typing import Annotated, Literal, TypeAlias
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import override
 
 from apps.conversations.contracts.states import Delivery, Mode
 
@@ -74,6 +75,27 @@ class NewMessage(BaseModel):
     attachments: tuple[UUID, ...] = Field(default=(), max_length=ATTACHMENTS_PER_MESSAGE)
     delivery: Delivery = Delivery.QUEUE
     options: ConversationOptions | None = None
+
+    @property
+    def conversation_key(self) -> str:
+        """What makes two messages without `conversation_id` begin one conversation only."""
+        return self.client_message_id
+
+
+class ThreadMessage(NewMessage):
+    """A message to a conversation that the client names by a key of its own.
+
+    Attributes:
+        thread_key: The key, unique among the sender's own: the first message with it begins a
+            conversation, later ones go on with it.
+    """
+
+    thread_key: str = Field(min_length=1, max_length=64)
+
+    @property
+    @override
+    def conversation_key(self) -> str:
+        return self.thread_key
 
 
 class SaidBefore(BaseModel):

@@ -8,6 +8,7 @@ Scores of different ways of searching need not be comparable. Cormack, Clarke an
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from uuid import UUID
 
 from apps.conversations.search.contracts import Candidate, Match
@@ -24,6 +25,12 @@ class Fused:
     entry_id: UUID
     score: float
     matched: tuple[Match, ...]
+
+
+def dealt(lists: Sequence[Sequence[Candidate]]) -> list[Candidate]:
+    """Return everything in lists that share nothing, the first of each, then the second of each."""
+    rows = zip_longest(*lists)
+    return [candidate for row in rows for candidate in row if candidate is not None]
 
 
 def fuse_ranks(lists: Mapping[Match, Sequence[Candidate]]) -> list[Fused]:

@@ -1,13 +1,16 @@
 """Vectors of texts, for search; they may be missing, and search goes on without."""
 
 import asyncio
+import time
 from collections.abc import Sequence
+from uuid import UUID
 
-from apps.conversations.models.search import DIMENSIONS
+from apps.conversations.models.search import DIMENSIONS, MessageVector
+from apps.core import scope
 from apps.core.concurrency import run_async
 from apps.core.errors import KarenError
 from apps.core.logging import get_logger
-from apps.providers import gateway
+from apps.providers import gateway, registry
 from apps.providers.contracts import Embedding, Flow
 
 logger = get_logger(__name__)
@@ -19,13 +22,13 @@ class NoVectors(Exception):
     """The embedding model is not installed, does not load, or does not answer in time."""
 
 
-def vector_of_query(text: str) -> Embedding:
-    """Return the vector of what somebody looks for.
+def vector_of_query(text: str, *, model: str = "") -> Embedding:
+    """Return the vector of what somebody looks for, by the present model or an old one.
 
     Raises:
         NoVectors: There is none, or not in time.
     """
-    return _vectors([text], patience_s=QUERY_PATIENCE_S)[0]
+    return _vectors([text], patience_s=QUERY_PATIENCE_S, model=model)[0]
 
 
 def vectors_of_messages(texts: Sequence[str], *, patience_s: float) -> list[Embedding]:
@@ -37,10 +40,10 @@ def vectors_of_messages(texts: Sequence[str], *, patience_s: float) -> list[Embe
     return _vectors(texts, patience_s=patience_s)
 
 
-def _vectors(texts: Sequence[str], *, patience_s: float) -> list[Embedding]:
+def _vectors(texts: Sequence[str], *, patience_s: float, model: str = "") -> list[Embedding]:
     async def ask() -> list[Embedding]:
         async with asyncio.timeout(patience_s):
-            return await gateway.embed(flow=Flow.EMBED_TEXT, texts=texts)
+            return await gateway.embed(flow=Flow.EMBED_TEXT, texts=texts, model=model)
 
     try:
         vectors = run_async(ask())
@@ -51,3 +54,28 @@ def _vectors(texts: Sequence[str], *, patience_s: float) -> list[Embedding]:
         logger.warning("search.vector_size", model=vectors[0].model, wanted=DIMENSIONS)
         raise NoVectors
     return vectors
+
+
+# -- vectors of an old model, until they are made anew
+
+_OLD_S = 60.0  # to notice that they are done, or (another process's setting) that there are some
+_old: dict[tuple[UUID, str], tuple[float, tuple[str, ...]]] = {}
+
+
+def list_old_models(present: str) -> tuple[str, ...]:
+    """Return the models other than `present` that vectors here are of, and that can still be asked.
+
+    Known for a minute: it reads every vector's row.
+    """
+    place = (scope.require().id, present)
+    known = _old.get(place)
+    if known is None or known[0] < time.monotonic():
+        rows = MessageVector.objects.exclude(model=present).order_by("model")
+        models = tuple(rows.values_list("model", flat=True).distinct())
+        known = _old[place] = (time.monotonic() + _OLD_S, models)
+    return tuple(model for model in known[1] if registry.find_embedder(model) is not None)
+
+
+def forget_old_models() -> None:
+    """Look again at the next search."""
+    _old.clear()

@@ -29,8 +29,8 @@ from apps.conversations.search.cursors import (
     ranked_cursor,
     ranked_position,
 )
-from apps.conversations.search.fusion import Fused, fuse_ranks
-from apps.conversations.search.meaning import NoVectors, vector_of_query
+from apps.conversations.search.fusion import Fused, dealt, fuse_ranks
+from apps.conversations.search.meaning import NoVectors, list_old_models, vector_of_query
 from apps.conversations.search.query import ParsedQuery, parse_query
 from apps.conversations.search.showing import show_hits
 from apps.conversations.search.visibility import sql_of_visible
@@ -191,16 +191,23 @@ def _meaning(search: _Search) -> list[Candidate]:
     if search.parsed.phrases:
         return []
     without = postgres.tsquery_of(ParsedQuery(without=search.parsed.without))
-    try:
-        embedding = vector_of_query(" ".join(search.parsed.wanted))
+    wanted = " ".join(search.parsed.wanted)
+
+    def near(model: str = "") -> tuple[str, list[Candidate]]:
+        embedding = vector_of_query(wanted, model=model)
         with _apart():
-            return postgres.find_meaning(
+            return embedding.model, postgres.find_meaning(
                 visible=search.seen,
                 vector=embedding.vector,
                 model=embedding.model,
                 filters=search.filters,
                 without=without,
             )
+
+    try:
+        present, found = near()
+        # Distances of two models say nothing about each other: their ranks are dealt in turn.
+        return dealt([found, *(near(model)[1] for model in list_old_models(present))])
     except (NoVectors, DatabaseError) as error:
         search.lacks(Part.MEANING, error)
         return []

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Count
 
+from apps.conversations.models.search import MessageIndex
 from apps.conversations.search import elastic, export, indexing
 from apps.conversations.search.outbox import EMBED_TASK
 from apps.core import scope
 from apps.core.logging import get_logger
 from apps.core.scope import TenantRef
 from apps.jobs import services as jobs
+from apps.providers.registry import Collection, register_collection
 from apps.tenants import selectors as tenants
 
 logger = get_logger(__name__)
@@ -36,6 +39,18 @@ def index_conversations(*, conversation_ids: Sequence[UUID]) -> None:
 def embed_waiting() -> None:
     """Write the vectors that the tenant in scope lacks."""
     indexing.embed_waiting()
+
+
+def count_by_model() -> dict[str, int]:
+    """Return how many messages are indexed, by the model of their vector; none: the empty name."""
+    rows = MessageIndex.objects.filter(message__isnull=False).order_by()
+    counted = rows.values_list("vector__model").annotate(count=Count("pk"))
+    return {model or "": count for model, count in counted}
+
+
+def register_vectors() -> None:
+    """Tell the gateway of the messages' vectors: it sees to them when the model changes."""
+    register_collection(Collection(name="messages", count_by_model=count_by_model, task=EMBED_TASK))
 
 
 def export_waiting() -> None:

@@ -10,7 +10,10 @@ from apps.conversations.services.conversations import (
     show_branch as show_branch,
     start_conversation as start_conversation,
 )
-from apps.conversations.services.messages import send_message as send_message
+from apps.conversations.services.messages import (
+    find_receipt as find_receipt,
+    send_message as send_message,
+)
 from apps.conversations.services.transcripts import (
     start_from_transcript as start_from_transcript,
 )

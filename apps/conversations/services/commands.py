@@ -91,7 +91,7 @@ def was_given(actor: Actor, message: NewMessage) -> bool:
     )
     if message.conversation_id is not None:
         return sent.filter(conversation_id=message.conversation_id).exists()
-    return sent.filter(conversation__client_key=message.client_message_id).exists()
+    return sent.filter(conversation__client_key=message.conversation_key).exists()
 
 
 @transaction.atomic(durable=True)

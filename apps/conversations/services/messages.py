@@ -197,6 +197,22 @@ def sent_before(conversation: Conversation, sent: Message, digest: str) -> TurnA
     return receipt_of(conversation, sent, turns, created=False)
 
 
+def find_receipt(
+    *, actor: Actor, conversation_id: UUID, client_message_id: str, permission: str
+) -> TurnAccepted | None:
+    """Return the receipt of a message that was sent under this id before, if one was.
+
+    Raises:
+        PermissionDenied: The actor lacks the permission.
+        ConversationNotFound: It does not exist, or is not the actor's to see.
+    """
+    conversation = access_conversation(
+        actor=actor, conversation_id=conversation_id, permission=permission
+    )
+    sent = find_sent_message(conversation=conversation, client_message_id=client_message_id)
+    return None if sent is None else sent_before(conversation, sent, sent.request_digest)
+
+
 def conversation_for(
     *, actor: Actor, wanted: NewMessage, permission: str
 ) -> tuple[Conversation, bool]:
@@ -216,11 +232,11 @@ def conversation_for(
     owner_id = require_owner(actor, permission)
     conversation = Conversation(
         owner_id=owner_id,
-        client_key=wanted.client_message_id,
+        client_key=wanted.conversation_key,
         title=title_from(wanted.text),
     )
     found = Conversation.objects.filter(
-        owner_id=owner_id, client_key=wanted.client_message_id
+        owner_id=owner_id, client_key=wanted.conversation_key
     ).first()
     if found is not None:
         return lock_conversation(found.pk), False

@@ -3,14 +3,12 @@
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from apps.memory.contracts import Signal
-
 # Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion" (SIGIR 2009): 60 makes no rank decisive.
 _K = 60
 
 
 def fuse_rankings(
-    rankings: Mapping[Signal, Sequence[UUID]], *, k: int
+    rankings: Mapping[str, Sequence[UUID]], *, k: int
 ) -> list[tuple[UUID, float, str]]:
     """Return the best `k` of several rankings as (id, score, why), best first.
 
@@ -18,9 +16,9 @@ def fuse_rankings(
     """
     scores: dict[UUID, float] = {}
     reasons: dict[UUID, list[str]] = {}
-    for signal in sorted(rankings):
-        for rank, item in enumerate(rankings[signal], start=1):
+    for name in sorted(rankings):
+        for rank, item in enumerate(rankings[name], start=1):
             scores[item] = scores.get(item, 0.0) + 1 / (_K + rank)
-            reasons.setdefault(item, []).append(f"{signal.value} {rank}")
+            reasons.setdefault(item, []).append(f"{name} {rank}")
     best = sorted(scores, key=lambda item: (-scores[item], item))[: max(k, 0)]
     return [(item, scores[item], ", ".join(reasons[item])) for item in best]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from apps.providers import catalogue
+from apps.providers.contracts import VectorBatch
 from apps.providers.engine.embedding import in_worker, loaded_model
 from apps.providers.errors import NoModelAvailable
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 class OnnxEmbedAdapter:
     """Embeds on the engine's embedding thread; the model is loaded at first use."""
 
-    async def embed(self, texts: Sequence[str]) -> "list[array[float]]":
+    async def embed(self, texts: Sequence[str]) -> VectorBatch:
         """Return one vector of unit length per text, in order.
 
         Raises:
@@ -29,7 +30,7 @@ class OnnxEmbedAdapter:
         files = catalogue.embedding_files()
         if files is None:
             raise NoModelAvailable(catalogue.why_no_embedding_model())
-        return await in_worker(_embed, *files, tuple(texts))
+        return VectorBatch(vectors=await in_worker(_embed, *files, tuple(texts)))
 
 
 def _embed(weights: Path, tokenizer: Path, texts: tuple[str, ...]) -> "list[array[float]]":

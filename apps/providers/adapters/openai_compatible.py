@@ -100,7 +100,7 @@ def translate(error: Exception) -> KarenError:
             return ProviderInterrupted()
 
 
-_TRANSLATED = (
+TRANSLATED = (
     openai.APIError,
     httpx2.HTTPError,
     httpx2.StreamError,
@@ -111,7 +111,7 @@ _TRANSLATED = (
 )
 
 
-_FAILURES = (*_TRANSLATED, KarenError)
+_FAILURES = (*TRANSLATED, KarenError)
 
 
 def _installed_endpoint() -> Endpoint:
@@ -172,7 +172,7 @@ class OpenAICompatibleAdapter:
             body = arguments_of(request)
             # Handed over beside the parameters: the SDK walks through those by their types, which
             # with a few tools costs more than the rest of the request.
-            manager = self._client().chat.completions.with_streaming_response.create(
+            manager = self.client().chat.completions.with_streaming_response.create(
                 model=body["model"], messages=(), stream=True, extra_body=body
             )
             async with manager as response, aclosing(response.http_response.aiter_raw()) as chunks:
@@ -188,7 +188,7 @@ class OpenAICompatibleAdapter:
                 yield batch  # what came before the failure in the same read
             # Whatever breaks after the finish reason does not make the answer incomplete.
             if not parts.finished:
-                if isinstance(error, KarenError) and not isinstance(error, _TRANSLATED):
+                if isinstance(error, KarenError) and not isinstance(error, TRANSLATED):
                     raise
                 raise translate(error) from error
         yield parts.end()
@@ -202,7 +202,8 @@ class OpenAICompatibleAdapter:
         except TimeoutError:
             return None
 
-    def _client(self) -> openai.AsyncOpenAI:
+    def client(self) -> openai.AsyncOpenAI:
+        """Return the running event loop's client of the endpoint."""
         endpoint = self._endpoint or _installed_endpoint()
         clients = self._clients.setdefault(asyncio.get_running_loop(), {})
         if endpoint not in clients:

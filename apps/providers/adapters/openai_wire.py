@@ -44,6 +44,7 @@ class _ToolPart(msgspec.Struct):
 
 class _Delta(msgspec.Struct):
     content: str | None = None
+    refusal: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
     tool_calls: list[_ToolPart] | None = None
@@ -99,7 +100,8 @@ def _content(message: ChatMessage) -> str | list[dict[str, Any]]:
     for image in message.images:
         data = base64.b64encode(image.data).decode("ascii")
         url = f"data:{image.media_type};base64,{data}"
-        parts.append({"type": "image_url", "image_url": {"url": url}})
+        picture = {"url": url, "detail": image.detail} if image.detail else {"url": url}
+        parts.append({"type": "image_url", "image_url": picture})
     return parts
 
 
@@ -122,6 +124,8 @@ def _message(message: ChatMessage) -> dict[str, Any]:
         # A tool's result without its call id is only accepted as something the user says.
         return {"role": "user", "content": message.text}
     wire: dict[str, Any] = {"role": message.role.value, "content": _content(message)}
+    if message.name:
+        wire["name"] = message.name
     if message.tool_calls:
         wire["content"] = message.text or None
         wire["tool_calls"] = [
@@ -136,11 +140,13 @@ def _message(message: ChatMessage) -> dict[str, Any]:
 
 
 def _tool(tool: ToolSpec) -> dict[str, Any]:
-    function = {
+    function: dict[str, Any] = {
         "name": tool.name,
         "description": tool.description,
         "parameters": dict(tool.parameters),
     }
+    if tool.strict is not None:
+        function["strict"] = tool.strict
     return {"type": "function", "function": function}
 
 
@@ -183,8 +189,7 @@ def arguments_of(request: ModelRequest) -> dict[str, Any]:
         arguments[field] = request.max_tokens
     if not profile.reasoning:
         arguments["temperature"] = request.temperature
-        arguments |= dict(request.sampling)
-    return arguments | _options(request)
+    return arguments | dict(request.sampling) | _options(request)
 
 
 class AnswerParts:
@@ -227,8 +232,9 @@ class AnswerParts:
             thought = delta.reasoning_content or delta.reasoning
             if thought:
                 events.append(ReasoningDelta(text=thought))
-            if delta.content:
-                events.append(TextDelta(text=delta.content))
+            said = delta.content or delta.refusal  # a refusal takes the answer's place
+            if said:
+                events.append(TextDelta(text=said))
             for part in delta.tool_calls or ():
                 self._add_tool(part)
         return events

@@ -50,6 +50,21 @@ _PROFILES: dict[str, Profile] = {
 }
 
 
+# Trained so that the beginning of a vector is a vector; they take `dimensions`.
+_SHORTENING = (
+    "text-embedding-3-",
+    "gemini-embedding-",
+    "qwen3-embedding",
+    "jina-embeddings-v3",
+    "voyage-3",
+)
+
+
+def shortens_embeddings(name: str) -> bool:
+    """Say whether the embedding model of this name makes shorter vectors when asked to."""
+    return name.rsplit("/", maxsplit=1)[-1].lower().startswith(_SHORTENING)
+
+
 def profile_of(name: str) -> Profile:
     """Return what is known about the model called `name` by its provider."""
     base = name.rsplit("/", maxsplit=1)[-1].lower()

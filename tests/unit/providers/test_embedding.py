@@ -4,9 +4,11 @@ import math
 from typing import TYPE_CHECKING
 
 import pytest
+from pytest_django.fixtures import Settings
 
 from apps.providers import builtin, gateway
 from apps.providers.contracts import Flow
+from apps.providers.vectors import known_vectors
 
 if TYPE_CHECKING:
     from array import array
@@ -32,7 +34,13 @@ def cosine(first: "array[float]", second: "array[float]") -> float:
     return sum(a * b for a, b in zip(first, second, strict=True))
 
 
+@pytest.fixture(autouse=True)
+def no_redis(settings: Settings) -> None:
+    settings.EMBEDDING_CACHE_S = 0
+
+
 async def embed(*texts: str) -> "list[array[float]]":
+    known_vectors.clear()  # the model itself is what is tested
     builtin.register_all()
     return [each.vector for each in await gateway.embed(flow=Flow.EMBED_TEXT, texts=texts)]
 
