@@ -3,15 +3,18 @@
 from django.apps import AppConfig
 from typing_extensions import override
 
+from apps.audit.registry import register_actions
 from apps.providers import builtin
 
 
 class ProvidersConfig(AppConfig):
-    """Registers the providers that ship with Karen; owns no tables yet."""
+    """Registers the providers that ship with Karen; guardrails have the only tables yet."""
 
     name = "apps.providers"
     label = "providers"
 
     @override
     def ready(self) -> None:
+        """Declare providers and audit actions."""
         builtin.register_all()
+        register_actions({"guardrails.changed": "Guardrails changed"})

@@ -6,6 +6,22 @@ from apps.providers import registry
 from apps.providers.contracts import ModelInfo, Route, TokenCounter
 from apps.providers.domain.estimates import cautious_tokens
 from apps.providers.errors import ModelNotFound, NoModelAvailable
+from apps.providers.nlp import why_no_names
+from apps.providers.policies import (
+    list_guardrail_decisions,
+    policy_of,
+    policy_of_async,
+    stored_guardrails,
+)
+
+# What guardrails read lives beside its cache.
+__all__ = [
+    "list_guardrail_decisions",
+    "policy_of",
+    "policy_of_async",
+    "stored_guardrails",
+    "why_no_names",
+]
 
 
 def list_models() -> tuple[ModelInfo, ...]:

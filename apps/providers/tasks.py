@@ -1,10 +1,13 @@
 """Background work of the gateway: models that live in the inference worker."""
 
+from datetime import timedelta
 from uuid import UUID
 
+from apps.core.clock import now
 from apps.core.concurrency import run_async
-from apps.jobs.task import remaining_s, tenant_task
+from apps.jobs.task import global_task, remaining_s, tenant_task
 from apps.providers import pipe
+from apps.providers.services import guardrails
 
 _RESERVE_S = 5.0  # for saying that time is up
 
@@ -31,3 +34,15 @@ def answer_call(*, call_id: str) -> None:
 def embed_call(*, call_id: str) -> None:
     """Make vectors for somebody who waits."""
     run_async(pipe.answer_call(UUID(call_id), within_s=remaining_s() - _RESERVE_S))
+
+
+@global_task(
+    name="providers.erase_old_decisions",
+    queue="default",
+    deadline_s=60,
+    expires_s=3600,
+    idempotency="what is gone is gone",
+)
+def erase_old_decisions() -> None:
+    """Erase what guardrails decided long ago."""
+    guardrails.erase_old_decisions(before=now() - timedelta(days=guardrails.KEPT_DAYS))
