@@ -15,6 +15,7 @@ _DEPTH_MAX = 200
 _WORD = re.compile(r"[^\s,:{}\[\]\"']{1,500}")
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _FENCE = re.compile(r"```[A-Za-z0-9_-]{0,20}[ \t]*\n?(.*?)(?:\n?```|\Z)", re.DOTALL)
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _SPELLINGS = {
     "true": "true", "false": "false", "null": "null", "True": "true", "False": "false",
     "None": "null", "undefined": "null", "NaN": "null", "Infinity": "null", "-Infinity": "null",
@@ -184,7 +185,10 @@ class _Reader:
                 made.append(self._escape())
             else:
                 made.append(character)
-        return json.dumps("".join(made), ensure_ascii=False)
+        text = "".join(made)
+        if _SURROGATE.search(text):  # two escapes for one character; half a one is none
+            text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return json.dumps(text, ensure_ascii=False)
 
     def _escape(self) -> str:
         if self.place >= len(self.text):

@@ -271,7 +271,7 @@ PATTERNS = (
         kind=PiiKind.PHONE,
         detail="phone_international",
         shape=_shape(
-            r"""(?<![\w+])(?P<value>(?:\+|00)\d{1,3}[ ./-]?(?:\(0?\d{1,4}\)[ ./-]?)?
+            r"""(?<![\w+])(?P<value>(?:\+|00)[1-9]\d{0,2}[ ./-]?(?:\(0?\d{1,4}\)[ ./-]?)?
             \d(?:[ ./-]?\d){5,12})(?!\w)"""
         ),
         score=0.8,
