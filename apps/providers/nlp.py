@@ -80,7 +80,7 @@ def find_personal(text: str) -> tuple[PiiFinding, ...]:
     place = place_of(text)
     found = _kept.get(place)
     if found is None:
-        found = beside_reader(_read, text)
+        found = beside_reader(read_personal, text, _model_folder())
         _kept.put(place, found)
     return found
 
@@ -90,19 +90,22 @@ async def find_personal_async(text: str) -> tuple[PiiFinding, ...]:
     place = place_of(text)
     found = _kept.get(place)
     if found is None:
-        found = await in_reader(_read, text)
+        found = await in_reader(read_personal, text, _model_folder())
         _kept.put(place, found)
     return found
 
 
 def warm_names() -> None:
     """Load the model, if it is installed. Blocking, two seconds; for the start of a worker."""
-    beside_reader(_read, "warm")
+    beside_reader(read_personal, "warm", _model_folder())
 
 
-def _read(text: str) -> tuple[PiiFinding, ...]:
+def read_personal(text: str, folder: Path | None) -> tuple[PiiFinding, ...]:
+    """Read a text with the model in `folder`, or with the patterns alone.
+
+    On the reader's thread only; everybody else calls `find_personal`.
+    """
     found = find_pii(text)
-    folder = _model_folder()
     if folder is None or not text:
         return found
     # By dotted path: most processes never look for names, and the import takes over a second.
