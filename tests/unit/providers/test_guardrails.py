@@ -294,7 +294,8 @@ async def test_both_ways_to_ask_say_the_same() -> None:
 
 
 def stream(*pieces: str, reason: FinishReason = FinishReason.STOP) -> list[list[ProviderEvent]]:
-    return [[TextDelta(text=piece)] for piece in pieces] + [[Finished(reason=reason)]]
+    batches: list[list[ProviderEvent]] = [[TextDelta(text=piece)] for piece in pieces]
+    return [*batches, [Finished(reason=reason)]]
 
 
 def through(guard: OutputGuard, batches: list[list[ProviderEvent]]) -> list[ProviderEvent]:
