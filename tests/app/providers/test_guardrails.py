@@ -303,14 +303,14 @@ def test_the_tables_refuse_what_nobody_can_read(committed: World) -> None:
     tenant_id = committed.acme.id
     GuardrailPolicy.objects.create(tenant_id=tenant_id)
     rule = {"tenant_id": tenant_id, "name": "x", "kind": "word", "pattern": "x"}
-    ContentRule.objects.create(**rule, action="flag")  # type: ignore[misc]  # a mapping of columns
+    ContentRule.objects.create(**rule, action="flag")
 
     for attempt in (
         lambda: GuardrailPolicy.objects.create(tenant_id=tenant_id),
         lambda: GuardrailPolicy.objects.filter(tenant_id=tenant_id).update(level="x"),
         lambda: GuardrailPolicy.objects.filter(tenant_id=tenant_id).update(pii_action="x"),
         lambda: GuardrailPolicy.objects.filter(tenant_id=tenant_id).update(injection_action="x"),
-        lambda: ContentRule.objects.create(**rule, action="flag"),  # type: ignore[misc]  # as above
+        lambda: ContentRule.objects.create(**rule, action="flag"),
         lambda: ContentRule.objects.filter(tenant_id=tenant_id).update(action="x"),
     ):
         with pytest.raises(IntegrityError), transaction.atomic():
@@ -390,9 +390,7 @@ def test_a_persons_choice_is_based_on_what_they_saw(committed: World, people: Pe
     actor = accounts.actor_for(people.ann, committed.acme)
     assert actor is not None
     with scope.tenant_scope(committed.acme), scope.actor_scope(actor), scope.correlation_scope():
-        first = services.set_guardrails(
-            actor=actor, wanted=GuardrailSettings(pii=PiiAction.FLAG)
-        )
+        first = services.set_guardrails(actor=actor, wanted=GuardrailSettings(pii=PiiAction.FLAG))
         later = services.set_guardrails(actor=actor, wanted=replace(first, pii=PiiAction.OFF))
 
     assert (first.version, later.version) == (1, 2)
