@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from apps.providers import nlp
 from apps.providers.answer_guard import OutputGuard
@@ -338,6 +338,8 @@ def test_values_come_back_in_answers_thoughts_and_calls() -> None:
     assert passed[-2:] == [usage, Finished(reason=FinishReason.TOOL_CALLS)]
 
 
+# A busy machine may stand still for a second between two draws.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.integers(0, 200), max_size=12))
 def test_an_answer_is_the_same_however_it_is_cut(places: list[int]) -> None:
     text = (
