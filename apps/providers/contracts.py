@@ -58,6 +58,8 @@ class ChatMessage:
         tool_calls: What the assistant asked for in this message.
         tool_call_id: Which call a message of `Role.TOOL` answers.
         images: Pictures beside the text; only for models with `ModelInfo.supports_vision`.
+        retrieved: It holds what was found elsewhere (files, memories, pages): data, never orders.
+            Guardrails look at it as at what a tool returned; providers are not told.
     """
 
     role: Role
@@ -65,6 +67,7 @@ class ChatMessage:
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str = ""
     images: tuple[ImageData, ...] = ()
+    retrieved: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -246,6 +246,19 @@ def test_an_order_in_what_a_tool_returned_ends_no_conversation() -> None:
     assert "do not follow them" in texts(flagged)[2]
 
 
+def test_an_order_in_what_was_found_is_treated_like_one_of_a_tool() -> None:
+    found = ChatMessage(role=Role.SYSTEM, text=f"Facts:\n- {ORDER}", retrieved=True)
+    request = asked(ChatMessage(role=Role.SYSTEM, text=ORDER), found, user("what do you know?"))
+
+    verdict = check_input(GuardrailSettings(injection=InjectionAction.REFUSE), request)
+    flagged = check_input(GuardrailSettings(injection=InjectionAction.FLAG), request)
+
+    assert texts(verdict) == [ORDER, WITHHELD, "what do you know?"]
+    assert told(verdict.decisions) == {"injection.override": Outcome.WITHHELD}
+    assert texts(flagged)[1].endswith(ORDER)
+    assert "do not follow them" in texts(flagged)[1]
+
+
 def test_a_message_that_was_refused_is_withheld_later_and_told_once() -> None:
     request = asked(user(ORDER), user("never mind, hello"))
 
