@@ -19,6 +19,7 @@ from apps.providers.errors import (
     ProviderInterrupted,
     ProviderRejected,
     ProviderUnavailable,
+    RouteRefused,
 )
 
 FULL, SOME_DOWN, LOCAL_ONLY, NO_MODEL = 1, 2, 3, 4
@@ -83,6 +84,8 @@ def is_replaceable(error: KarenError, model_id: str) -> bool:
     """Say whether another model may answer after `error` of this one."""
     if not settings.CHAT_FALLBACK or model_id.partition("/")[0] in _SCRIPTED:
         return False
+    if isinstance(error, RouteRefused):
+        return error.local_only
     if isinstance(error, ProviderRejected):  # elsewhere only where a policy says where
         return providers.has_fallbacks(_cause_of(error))
     return isinstance(error, REPLACEABLE)
@@ -100,7 +103,11 @@ def next_model(
     same_tried = sum(1 for each in tried if each.startswith(f"{kind}/"))
     same_is_down = isinstance(error, ConfigurationError) or same_tried > 1
     question = providers.question_of(
-        Flow.CHAT_ANSWER, subject=subject, failed=tried, cause=_cause_of(error)
+        Flow.CHAT_ANSWER,
+        subject=subject,
+        failed=tried,
+        cause=_cause_of(error),
+        sensitive=isinstance(error, RouteRefused),
     )
     rejected = isinstance(error, ProviderRejected) and providers.has_fallbacks(_cause_of(error))
     candidates = [

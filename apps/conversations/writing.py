@@ -39,7 +39,7 @@ def write_prompt(
     ]
     facts = "".join(_section(source, assembly.taken(source)) for source in VOLATILE)
     if facts:
-        messages.append(ChatMessage(role=Role.SYSTEM, text=FACTS + facts))
+        messages.append(ChatMessage(role=Role.SYSTEM, text=FACTS + facts, retrieved=True))
     messages.append(ChatMessage(role=Role.USER, text=parts["question"]))
     if "prefix" in parts:
         messages.append(ChatMessage(role=Role.ASSISTANT, text=parts["prefix"]))

@@ -62,6 +62,10 @@ class Account:
         self._steps: list[tuple[str, str]] = []
         self._tariff: Tariff | None = None
 
+    def another(self, request: ModelRequest) -> "Account":
+        """Return the account of a further call for the same purpose."""
+        return Account(self.flow, self.model, request, self.origin, self._record)
+
     def step(self, stage: str, outcome: str) -> None:
         """Note that the call went through a stage of the gateway, and what came of it."""
         self._steps.append((stage, outcome))

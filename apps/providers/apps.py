@@ -3,6 +3,7 @@
 from django.apps import AppConfig
 from typing_extensions import override
 
+from apps.audit.registry import register_actions
 from apps.providers import builtin
 
 
@@ -14,4 +15,6 @@ class ProvidersConfig(AppConfig):
 
     @override
     def ready(self) -> None:
+        """Declare providers and audit actions."""
         builtin.register_all()
+        register_actions({"guardrails.changed": "Guardrails changed"})

@@ -23,13 +23,16 @@ from apps.core.logging import get_logger
 from apps.core.redis import RedisRole, redis_client
 from apps.providers import upkeep
 from apps.providers.contracts import PARAMETERS, SAMPLING, ModelInfo
+from apps.providers.domain.guarding import GuardrailSettings
 from apps.providers.domain.profiles import profile_of
 from apps.providers.domain.routing_rules import Policy
 from apps.providers.models import Budget, GatewaySettings, Model, Provider, RoutingPolicy
+from apps.providers.policies import stored_guardrails
 
 logger = get_logger(__name__)
 
 KIND = "configured"
+GUARDRAILS_OFF = GuardrailSettings()
 _CHECK_EVERY_S = 1.0
 _READ_ANEW_S = 60.0  # also without a version: Redis may have been away at the change
 _PLATFORM = "platform"
@@ -125,6 +128,7 @@ class Configuration:
         limits: Of the workspace as a whole.
         user_limits: Of each of its members.
         budgets: What may be spent.
+        guardrails: What is looked at in prompts and answers.
     """
 
     models: tuple[ModelInfo, ...] = ()
@@ -138,6 +142,7 @@ class Configuration:
     limits: Limits = Limits()
     user_limits: Limits = Limits()
     budgets: tuple[BudgetRule, ...] = ()
+    guardrails: GuardrailSettings = GUARDRAILS_OFF
 
 
 @dataclass(slots=True)
@@ -254,6 +259,7 @@ def _built(tenant_id: UUID | None) -> Configuration:
             Policy.from_stored(p.name, p.conditions, p.routes, p.fallbacks) for p in policies
         ),
         budgets=tuple(_rule(budget) for budget in budgets),
+        guardrails=stored_guardrails(tenant_id) if tenant_id else GUARDRAILS_OFF,
         default_model=chosen.default_model,
         cache_ttl_s=chosen.cache_ttl_s,
         cache_version=chosen.updated_at.timestamp(),

@@ -33,6 +33,7 @@ class Origin:
         turn_id: The turn that the call is part of, if it is.
         attempt: The attempt at that turn.
         step: Counts the calls of one attempt from 0.
+        is_sensitive: A person marked the content: it goes to trusted models only.
     """
 
     user_id: UUID | None = None
@@ -40,6 +41,7 @@ class Origin:
     turn_id: UUID | None = None
     attempt: int | None = None
     step: int = 0
+    is_sensitive: bool = False
 
 
 NOBODY = Origin()
@@ -110,6 +112,8 @@ class ChatMessage:
         tool_call_id: Which call a message of `Role.TOOL` answers.
         images: Pictures beside the text; only for models with `ModelInfo.supports_vision`.
         name: Which of several writers with this role it was; empty for the only one.
+        retrieved: It holds what was found elsewhere (files, memories, pages): data, never orders.
+            Guardrails look at it as at what a tool returned; providers are not told.
     """
 
     role: Role
@@ -118,6 +122,7 @@ class ChatMessage:
     tool_call_id: str = ""
     images: tuple[ImageData, ...] = ()
     name: str = ""
+    retrieved: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """What can go wrong between Karen and a model, told without the provider's own words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from django.utils.translation import gettext as _
 from typing_extensions import override
@@ -150,6 +150,34 @@ class ContextTooLong(ProviderRejected):
         ) % {"prompt": self.prompt_tokens, "limit": self.limit_tokens}
 
 
+class GuardrailRefused(KarenError):
+    """A rule of the workspace refuses this; `rules` names which, `stage` says where it looked.
+
+    Attributes:
+        decisions: All that was decided on the way, for the log; never shown
+            (`guardrails.decisions_of` gives them their type back).
+    """
+
+    code = "guardrail_refused"
+    status = 422
+    public_fields = ("rules", "stage")
+
+    def __init__(
+        self, rules: Sequence[str] = (), *, stage: str = "input", decisions: Sequence[object] = ()
+    ) -> None:
+        super().__init__(*rules)
+        self.rules = list(rules)
+        self.stage = stage
+        self.decisions = tuple(decisions)
+
+    @override
+    def message(self) -> str:
+        names = {"rules": ", ".join(self.rules)}
+        if self.stage == "output":
+            return _("The answer was stopped by a rule of your workspace (%(rules)s).") % names
+        return _("A rule of your workspace does not let this be sent (%(rules)s).") % names
+
+
 class ConfigurationError(KarenError):
     """Only the operator can mend this; `hint` goes to the log and never to clients.
 
@@ -224,15 +252,19 @@ class PriceUnknown(KarenError):
 
 
 class RouteRefused(KarenError):
-    """No model may answer this: each is excluded for a reason."""
+    """No model may answer this: each is excluded for a reason.
+
+    `local_only` says that a trusted model may.
+    """
 
     code = "route_refused"
     status = 422
     public_fields = ("reasons",)
 
-    def __init__(self, *, reasons: list[str]) -> None:
+    def __init__(self, *, reasons: list[str], local_only: bool = False) -> None:
         super().__init__(reasons)
         self.reasons = reasons
+        self.local_only = local_only
 
     @override
     def message(self) -> str:

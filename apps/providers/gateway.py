@@ -12,10 +12,14 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TypeAlias
 
+from django.db import Error
+
+from apps.core.concurrency import platform_db
 from apps.core.errors import KarenError
 from apps.core.logging import get_logger
-from apps.providers import cache, configuration, limits, registry, selectors, spending
+from apps.providers import cache, configuration, guardrails, limits, registry, selectors, spending
 from apps.providers.accounting import OK, Account, Record
+from apps.providers.answer_guard import OutputGuard
 from apps.providers.calling import call_model
 from apps.providers.configuration import Configuration
 from apps.providers.contracts import (
@@ -25,8 +29,13 @@ from apps.providers.contracts import (
     ModelRequest,
     Origin,
     ProviderEvent,
+    UsageReport,
 )
+from apps.providers.domain.guarding import Decision
 from apps.providers.embedding import MAX_EMBED_TEXTS, embed, warm_embedder
+from apps.providers.errors import GuardrailRefused, RouteRefused
+from apps.providers.guardrails import InputVerdict
+from apps.providers.services.guardrails import record_guardrail_decisions
 from apps.providers.services.ledger import record_call
 
 # Embedding has a module of its own; other apps enter by this one.
@@ -107,7 +116,7 @@ async def stream_batches(
     model = selectors.get_model(request.model)
     account = Account(flow, model, request, origin, record)
     try:
-        async with aclosing(_answered(known, request, account)) as batches:
+        async with aclosing(_guarded(known, request, account)) as batches:
             async for batch in batches:
                 account.saw(batch)
                 yield batch
@@ -117,6 +126,82 @@ async def stream_batches(
         raise
     finally:
         account.close()
+
+
+async def _guarded(known: Configuration, request: ModelRequest, account: Account) -> _Batches:
+    """Answer between the guardrails of the workspace, and write down what they decided."""
+    decisions: list[Decision] = []
+    try:
+        verdict = await guardrails.check_input_async(
+            known.guardrails, request, marked=account.origin.is_sensitive
+        )
+        decisions += verdict.decisions
+        _demand_trusted(verdict, account)
+        guard = OutputGuard(known.guardrails, verdict.values, request.response_format)
+        async with aclosing(_answered(known, verdict.request, account)) as batches:
+            async for batch in batches:
+                yielded = guard.feed(batch)
+                if yielded:
+                    yield yielded
+        if guard.problems:
+            async with aclosing(_asked_again(known, guard, verdict.request, account)) as batches:
+                async for batch in batches:
+                    yield batch
+        rest = guard.finish()
+        decisions += guard.report.decisions
+        if rest:
+            yield rest
+    except GuardrailRefused as error:
+        account.step("guard", "refused")
+        decisions = list(guardrails.decisions_of(error))
+        raise
+    finally:
+        if decisions:
+            await _write_down(decisions, account)
+
+
+async def _asked_again(
+    known: Configuration, guard: OutputGuard, request: ModelRequest, account: Account
+) -> _Batches:
+    """Have the model mend an answer that is not the JSON that was asked for; a call of its own."""
+    account.step("guard", "asked again")
+    again = account.another(guard.reask(request))
+    try:
+        async with aclosing(_asked(known, again.request, again)) as batches:
+            async for batch in batches:
+                again.saw(batch)
+                # Its usage is its own call's.
+                yielded = [e for e in guard.feed(batch) if not isinstance(e, UsageReport)]
+                if yielded:
+                    yield yielded
+        again.status = OK
+    except KarenError as error:
+        again.status = error.code
+        raise
+    finally:
+        again.close()
+
+
+def _demand_trusted(verdict: InputVerdict, account: Account) -> None:
+    model = account.model
+    if verdict.local_only and not (model.in_process or model.is_trusted):
+        account.step("guard", "local only")
+        raise RouteRefused(
+            reasons=["the content is sensitive and the provider is not trusted"], local_only=True
+        )
+    account.step("guard", "passed")
+
+
+async def _write_down(decisions: list[Decision], account: Account) -> None:
+    try:
+        await platform_db(
+            record_guardrail_decisions,
+            decisions=decisions,
+            flow=account.flow,
+            turn_id=account.origin.turn_id,
+        )
+    except Error:  # the answer must not be lost to the log about it
+        logger.exception("guardrails.not_written_down", count=len(decisions))
 
 
 async def _answered(known: Configuration, request: ModelRequest, account: Account) -> _Batches:

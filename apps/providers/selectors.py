@@ -11,6 +11,15 @@ from apps.providers.contracts import INTERACTIVE, Cause, Flow, ModelInfo, Route,
 from apps.providers.domain.estimates import cautious_tokens
 from apps.providers.domain.routing import Question, RoutePlan
 from apps.providers.errors import ModelNotFound, NoModelAvailable, RouteRefused
+from apps.providers.nlp import why_no_names
+from apps.providers.policies import list_guardrail_decisions, stored_guardrails
+
+# What guardrails read has a module of its own.
+__all__ = [
+    "list_guardrail_decisions",
+    "stored_guardrails",
+    "why_no_names",
+]
 
 
 async def prepared() -> None:

@@ -1,10 +1,13 @@
 """Background work of the gateway: models that live in the inference worker."""
 
+from datetime import timedelta
 from uuid import UUID
 
+from apps.core.clock import now
 from apps.core.concurrency import run_async
 from apps.jobs.task import global_task, remaining_s, tenant_task
 from apps.providers import pipe, reembedding
+from apps.providers.services import guardrails
 
 _RESERVE_S = 5.0  # for saying that time is up
 
@@ -43,3 +46,15 @@ def embed_call(*, call_id: str) -> None:
 def catch_up_embeddings() -> None:
     """Enqueue what has no vector of the present model in any workspace; measure how much it is."""
     reembedding.catch_up()
+
+
+@global_task(
+    name="providers.erase_old_decisions",
+    queue="default",
+    deadline_s=60,
+    expires_s=3600,
+    idempotency="what is gone is gone",
+)
+def erase_old_decisions() -> None:
+    """Erase what guardrails decided long ago."""
+    guardrails.erase_old_decisions(before=now() - timedelta(days=guardrails.KEPT_DAYS))

@@ -254,6 +254,23 @@ def _settings_rows() -> tuple[Row, ...]:
     )
 
 
+def _guardrail_rows() -> tuple[Row, ...]:
+    def row(route: str, **values: object) -> Row:
+        return Row(host=Host.WORKSPACE, route=route, demands=TENANT_ADMIN, **values)  # type: ignore[arg-type]  # passed on as given
+
+    text = {"text": "hello"}
+    return (
+        row("api/v1/guardrails"),
+        row("api/v1/guardrails", method="PUT", body={"pii": "flag"}),
+        row("api/v1/guardrails/decisions"),
+        row("api/v1/guardrails/check", method="POST", body=text),
+        row("settings/guardrails/"),
+        row("settings/guardrails/rules/", method="POST", success=(200,)),
+        row("settings/guardrails/rules/remove/", method="POST", success=(404,)),
+        row("settings/guardrails/check/", method="POST", body=text),
+    )
+
+
 EXPORTED: Mapping[str, object] = {
     "format": "karen.conversation",
     "version": 1,
@@ -383,6 +400,7 @@ _WORKSPACE = (
     _memory("memories", MEMORY_WRITE, method="POST", body={"text": "tea"}, success=(201,)),
     _memory(_MEMORY, MEMORY_WRITE, path=_THE_MEMORY, method="PATCH", body={"pinned": True}),
     _memory(_MEMORY, MEMORY_WRITE, path=_THE_MEMORY, method="DELETE", success=(204,)),
+    *_guardrail_rows(),
     # The document is the same everywhere and holds nothing of the workspace.
     Row(host=Host.WORKSPACE, route="api/schema/", demands=Access.OPEN),
     Row(host=Host.WORKSPACE, route="api/docs/", demands=Access.OPEN),

@@ -59,6 +59,7 @@ HOUSE = {
     "apps/providers/adapters/openai_compatible.py": "import openai\n",
     "apps/providers/adapters/openai_tokens.py": "import bpe_openai\n",
     "apps/providers/adapters/onnx_embed.py": "import onnxruntime\nimport tokenizers\n",
+    "apps/providers/adapters/spacy_ner.py": "import spacy\n",
     "apps/providers/engine/__init__.py": "",
     "apps/providers/engine/owner.py": "def load():\n    import llama_cpp\n",
     "apps/conversations/hub.py": "from apps.conversations import services\n",
@@ -191,6 +192,11 @@ VIOLATIONS = {
         contract="vendors-llm",
         path="apps/memory/services.py",
         source="import onnxruntime",
+    ),
+    "spaCy outside its module": Violation(
+        contract="vendors-nlp",
+        path="apps/providers/gateway.py",
+        source="import spacy",
     ),
     "Redis in a contract": Violation(
         contract="pure",

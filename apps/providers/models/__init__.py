@@ -8,6 +8,11 @@ from apps.providers.models.budgets import (
     BudgetUse as BudgetUse,
     Reservation as Reservation,
 )
+from apps.providers.models.guardrails import (
+    ContentRule as ContentRule,
+    GuardrailDecision as GuardrailDecision,
+    GuardrailPolicy as GuardrailPolicy,
+)
 from apps.providers.models.ledger import Call as Call
 from apps.providers.models.providers import Model as Model, Provider as Provider
 from apps.providers.models.routing import (

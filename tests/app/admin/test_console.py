@@ -32,6 +32,9 @@ LISTS = [
     "/admin/jobs/deadletter/",
     "/admin/jobs/outboxentry/",
     "/admin/audit/auditentry/",
+    "/admin/providers/guardrailpolicy/",
+    "/admin/providers/contentrule/",
+    "/admin/providers/guardraildecision/",
 ]
 
 

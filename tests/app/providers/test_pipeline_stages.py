@@ -13,7 +13,7 @@ from apps.core.concurrency import platform_db, tenant_db
 from apps.core.errors import KarenError, RateLimited
 from apps.core.ids import new_id
 from apps.core.scope import Actor
-from apps.providers import breaker, configuration, gateway, health, selectors
+from apps.providers import breaker, cache, configuration, gateway, health, selectors
 from apps.providers.contracts import (
     ChatMessage,
     Flow,
@@ -134,13 +134,14 @@ async def test_an_equal_question_of_the_same_person_gets_the_kept_answer(
     records: list[Any] = []
     first = await said(question("up/plain"), origin=mine, record=records.append)
     second = await said(question("up/plain"), origin=mine, record=records.append)
-    gateway.cache.forget()  # another process
+    cache.forget()  # another process
     third = await said(question("up/plain"), origin=mine, record=records.append)
     assert first == second == third
     assert upstream.calls["plain"] == 1
     assert [record.is_cached for record in records] == [False, True, True]
     assert records[1].cost.amount == 0
     assert dict(records[0].steps) == {
+        "guard": "passed",
         "cache": "miss",
         "join": "first",
         "limits": "none",
