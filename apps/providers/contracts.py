@@ -20,6 +20,7 @@ class Flow(StrEnum):
     ATTACHMENT_SUMMARY = "attachment.summary"
     EMBED_TEXT = "embed.text"
     HEALTH_PROBE = "health.probe"
+    PROMPT_EVALUATION = "prompt.evaluation"
 
 
 class Role(StrEnum):

@@ -6,6 +6,21 @@ from apps.providers import registry
 from apps.providers.contracts import ModelInfo, Route, TokenCounter
 from apps.providers.domain.estimates import cautious_tokens
 from apps.providers.errors import ModelNotFound, NoModelAvailable
+from apps.providers.prompts.reading import (
+    get_prompt,
+    get_prompt_version,
+    list_prompt_versions,
+    list_prompts,
+    prompt_diff,
+)
+
+__all__ = [
+    "get_prompt",
+    "get_prompt_version",
+    "list_prompt_versions",
+    "list_prompts",
+    "prompt_diff",
+]
 
 
 def list_models() -> tuple[ModelInfo, ...]:

@@ -5,6 +5,7 @@ from uuid import UUID
 from apps.core.concurrency import run_async
 from apps.jobs.task import remaining_s, tenant_task
 from apps.providers import pipe
+from apps.providers.services import evaluations
 
 _RESERVE_S = 5.0  # for saying that time is up
 
@@ -31,3 +32,15 @@ def answer_call(*, call_id: str) -> None:
 def embed_call(*, call_id: str) -> None:
     """Make vectors for somebody who waits."""
     run_async(pipe.answer_call(UUID(call_id), within_s=remaining_s() - _RESERVE_S))
+
+
+@tenant_task(
+    name=evaluations.EVALUATION_TASK,
+    queue="chat",
+    deadline_s=600,
+    expires_s=3600,
+    idempotency="claimed by attempt; tried cases are kept",
+)
+def run_evaluation(*, run_id: str) -> None:
+    """Try a version of a prompt with the cases of a set."""
+    evaluations.run_evaluation(run_id=UUID(run_id))
