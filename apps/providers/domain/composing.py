@@ -1,7 +1,6 @@
 """What is put around a prompt's own messages: a role, thinking, examples, material. Pure."""
 
 import hashlib
-import re
 from collections.abc import Callable, Sequence
 
 from apps.providers.contracts import ChatMessage, Role
@@ -9,7 +8,6 @@ from apps.providers.domain.prompt_specs import ContextPiece, PromptExample
 
 THINKING = "thinking"
 _BEGINS, _ENDS = f"<{THINKING}>", f"</{THINKING}>"
-_BLOCK = re.compile(rf"{_BEGINS}.*?{_ENDS}", re.DOTALL)
 
 
 def without_thinking(written: str) -> str:
@@ -20,9 +18,16 @@ def without_thinking(written: str) -> str:
     """
     if _BEGINS not in written and _ENDS not in written:
         return written
-    answer = _BLOCK.sub("", written)
-    answer = answer.rpartition(_ENDS)[2]
-    return answer.partition(_BEGINS)[0].strip()
+    kept: list[str] = []
+    at = 0
+    while True:  # a pattern would look for the end of each of a thousand openings anew
+        begins = written.find(_BEGINS, at)
+        ends = written.find(_ENDS, begins) if begins >= 0 else -1
+        kept.append(written[at:] if begins < 0 else written[at:begins])
+        if ends < 0:
+            break
+        at = ends + len(_ENDS)
+    return "".join(kept).rpartition(_ENDS)[2].strip()
 
 
 def fenced(pieces: Sequence[ContextPiece]) -> str:

@@ -89,7 +89,9 @@ def welch(a: Sample, b: Sample) -> float:
     if spread <= 0:
         return 1.0 if a.mean == b.mean else 0.0
     t = (b.mean - a.mean) / math.sqrt(spread)
-    freedom = spread**2 / (part_a**2 / (a.n - 1) + part_b**2 / (b.n - 1))
+    # As shares of the spread: squares of small variances would vanish.
+    share_a, share_b = part_a / spread, part_b / spread
+    freedom = 1 / (share_a**2 / (a.n - 1) + share_b**2 / (b.n - 1))
     return _incomplete_beta(freedom / (freedom + t * t), freedom / 2, 0.5)
 
 
