@@ -4,6 +4,8 @@ import difflib
 from collections.abc import Mapping
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from apps.core import scope
 from apps.core.errors import PermissionDenied
 from apps.core.scope import Actor, ActorKind
@@ -15,7 +17,6 @@ from apps.providers.models.prompts import RUNNING, Prompt, PromptExperiment, Pro
 from apps.providers.prompts.in_force import (
     Wording,
     below_workspace,
-    choose,
     of_owner,
     shipped_wording,
     wording_of,
@@ -63,12 +64,11 @@ def list_prompts(*, actor: Actor, permission: str) -> list[PromptView]:
         PermissionDenied: The actor lacks the permission.
     """
     owner = prompts_owner(actor=actor, permission=permission)
-    rows = {
-        row.name: row for row in Prompt.objects.select_related("active").filter(of_owner(owner))
-    }
+    rows = {row.name: row for row in _rows(owner)}
+    platform = {row.name: row for row in _rows(None)} if owner is not None else {}
     running = _running(owner)
     names = sorted({spec.name for spec in registry.prompt_specs()} | rows.keys())
-    return [_prompt_view(name, rows.get(name), running) for name in names]
+    return [_prompt_view(name, rows.get(name), platform.get(name), running) for name in names]
 
 
 def get_prompt(*, actor: Actor, permission: str, name: str) -> PromptView:
@@ -79,10 +79,11 @@ def get_prompt(*, actor: Actor, permission: str, name: str) -> PromptView:
         PromptNotFound: There is none of this name.
     """
     owner = prompts_owner(actor=actor, permission=permission)
-    row = Prompt.objects.select_related("active").filter(of_owner(owner), name=name).first()
+    row = _rows(owner).filter(name=name).first()
     if row is None and registry.find_prompt_spec(name) is None:
         raise PromptNotFound
-    return _prompt_view(name, row, _running(owner))
+    platform = _rows(None).filter(name=name).first() if owner is not None else None
+    return _prompt_view(name, row, platform, _running(owner))
 
 
 def list_prompt_versions(*, actor: Actor, permission: str, name: str) -> list[VersionView]:
@@ -100,19 +101,9 @@ def list_prompt_versions(*, actor: Actor, permission: str, name: str) -> list[Ve
     found: list[VersionView] = []
     if row is not None:
         found = [_version_view(row, version) for version in row.versions.all()]
-    if shipped is not None:
-        found.append(
-            VersionView(
-                number=0,
-                wording=json_of(shipped),
-                note="",
-                author="Karen",
-                created_at=None,
-                active=row is None or row.active_id is None,
-                outdated=False,
-                usable=True,
-            )
-        )
+    below = find_wording(owner=owner, name=name, number=0) if shipped is not None else None
+    if below is not None:
+        found.append(_below_view(below, active=row is None or row.active_id is None))
     return found
 
 
@@ -181,9 +172,15 @@ def _running(owner: UUID | None) -> dict[str, UUID]:
     return dict(rows.values_list("prompt__name", "pk"))
 
 
-def _prompt_view(name: str, row: Prompt | None, running: Mapping[str, UUID]) -> PromptView:
+def _rows(owner: UUID | None) -> QuerySet[Prompt]:
+    return Prompt.objects.select_related("active").filter(of_owner(owner))
+
+
+def _prompt_view(
+    name: str, row: Prompt | None, platform: Prompt | None, running: Mapping[str, UUID]
+) -> PromptView:
     shipped = registry.find_prompt_spec(name)
-    wording = _held(name)
+    wording = _held(name, row, platform)
     active = row.active if row is not None else None
     described = shipped.description if shipped else (row.description if row else "")
     return PromptView(
@@ -201,11 +198,27 @@ def _prompt_view(name: str, row: Prompt | None, running: Mapping[str, UUID]) -> 
     )
 
 
-def _held(name: str) -> Wording | None:
-    try:
-        return choose(name).wording
-    except PromptNotFound:  # made here and not in force
-        return None
+def _held(name: str, *rows: Prompt | None) -> Wording | None:
+    """Return what holds, as the rows say and not as this process remembers it."""
+    for row in rows:
+        if row is not None and row.active is not None:
+            wording = wording_of(name, row.active, workspace=row.tenant_id is not None)
+            if wording is not None:
+                return wording
+    return shipped_wording(name) if registry.find_prompt_spec(name) is not None else None
+
+
+def _below_view(below: Wording, *, active: bool) -> VersionView:
+    return VersionView(
+        number=0,
+        wording=json_of(below.spec),
+        note="",
+        author="" if below.number else "Karen",
+        created_at=None,
+        active=active,
+        outdated=False,
+        usable=True,
+    )
 
 
 def _outdated(version: PromptVersion, shipped: PromptSpec | None) -> bool:

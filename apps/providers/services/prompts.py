@@ -42,7 +42,7 @@ _HISTORY_MAX = 50
 _NOTE_CHARACTERS = 300
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic  # the console writes inside its own transaction
 def create_prompt_version(
     *,
     actor: Actor,

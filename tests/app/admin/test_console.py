@@ -32,6 +32,8 @@ LISTS = [
     "/admin/jobs/deadletter/",
     "/admin/jobs/outboxentry/",
     "/admin/audit/auditentry/",
+    "/admin/providers/prompt/",
+    "/admin/providers/promptversion/",
 ]
 
 

@@ -1,6 +1,7 @@
 """Templates, values, and what is put around a prompt: nothing written by others gets out."""
 
 import time
+from typing import Any
 
 import pytest
 from hypothesis import example, given, strategies as st
@@ -117,7 +118,7 @@ def test_the_longest_template_is_parsed_in_no_time() -> None:
 
 # -- values
 
-KINDS = {
+KINDS: dict[VariableKind, st.SearchStrategy[Any]] = {
     VariableKind.TEXT: st.text(max_size=50),
     VariableKind.NUMBER: st.integers(-(10**9), 10**9),
     VariableKind.FLAG: st.booleans(),
