@@ -137,7 +137,6 @@ class PromptForm(ServiceForm):
                 label=_("Text of the %(role)s") % {"role": message["role"]},
                 initial=message["text"],
                 strip=False,
-                required=False,
                 widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false"}),
             )
         self.fields["note"] = forms.CharField(

@@ -46,6 +46,7 @@ class Row:
         body: The JSON body of a writing request.
         success: Statuses that mean "let through".
         hidden: Refusals answer 404, because outsiders may not know the address exists.
+        shared: Its object belongs to the workspace and not to one person.
     """
 
     host: Host
@@ -56,6 +57,7 @@ class Row:
     body: Mapping[str, object] = field(default_factory=dict)
     success: tuple[int, ...] = (200,)
     hidden: bool = False
+    shared: bool = False
 
     @property
     def is_api(self) -> bool:
@@ -276,13 +278,22 @@ def _prompt_rows() -> tuple[Row, ...]:
     page, its_page = "settings/prompts/<str:name>/", "/settings/prompts/conversation.title/"
 
     def read(route: str, path: str = "", **values: object) -> Row:
-        return _memory(route, CHAT_CONFIG_EDIT, path=path, **values)
+        return _memory(route, CHAT_CONFIG_EDIT, path=path, shared=True, **values)
 
     def write(route: str, path: str, body: Mapping[str, object], *success: int) -> Row:
-        return _memory(route, TENANT_ADMIN, path=path, method="POST", body=body, success=success)
+        return _memory(
+            route,
+            TENANT_ADMIN,
+            path=path,
+            method="POST",
+            body=body,
+            success=success,
+            shared=True,
+        )
 
     def shown(route: str, path: str = "", **values: object) -> Row:
-        return Row(host=Host.WORKSPACE, route=route, demands=TENANT_ADMIN, path=path, **values)  # type: ignore[arg-type]  # passed on as given
+        fixed = {"host": Host.WORKSPACE, "demands": TENANT_ADMIN, "shared": True}
+        return Row(route=route, path=path, **fixed, **values)  # type: ignore[arg-type]  # passed on as given
 
     return (
         read("prompts"),
@@ -304,6 +315,7 @@ def _prompt_rows() -> tuple[Row, ...]:
             path="/api/v1/prompt-evaluations/{evaluation}",
             method="DELETE",
             success=(204,),
+            shared=True,
         ),
         read(f"{sets}/runs", "/api/v1/prompt-evaluations/{evaluation}/runs"),
         write(

@@ -235,7 +235,7 @@ def test_an_object_of_another_workspace_does_not_exist(
     assert scene.ask(browser_of(people.gus, scene.world.globex), row).status_code == 404
 
 
-@_each([row for row in _PERMISSIONS if row.has_object])
+@_each([row for row in _PERMISSIONS if row.has_object and not row.shared])
 def test_an_object_of_a_colleague_does_not_exist(
     scene: Scene, people: People, browser_of: BrowserOf, row: Row
 ) -> None:

@@ -44,6 +44,9 @@ _ARGUMENTS: dict[str, object] = {
     "place": "line 1",
     "key": "ttft",
     "secret": "password",
+    "prompt": "conversation.title",
+    "part": "message 1",
+    "variable": "question",
 }
 
 

@@ -11,6 +11,7 @@ from apps.conversations import orchestrator, titles
 from apps.core import scope
 from apps.core.ids import new_id
 from apps.core.scope import Actor, TenantRef
+from apps.jobs import services as jobs
 from apps.jobs.models import OutboxEntry
 from apps.providers import registry
 from apps.providers.models.prompts import EvaluationRun, PromptExperiment, PromptOutcome
@@ -145,7 +146,7 @@ def test_what_does_not_fit_into_the_time_goes_on_in_another_task(
     enqueued: list[tuple[str, Any]] = []
     monkeypatch.setattr(evaluations, "remaining_s", lambda: 1.0)
     monkeypatch.setattr(
-        evaluations.jobs, "enqueue_on_commit", lambda task, **given: enqueued.append((task, given))
+        jobs, "enqueue_on_commit", lambda task, **given: enqueued.append((task, given))
     )
     run = tried(ann, committed.acme, run_id)
 
