@@ -36,7 +36,7 @@ def embed_call(*, call_id: str) -> None:
 
 @tenant_task(
     name=evaluations.EVALUATION_TASK,
-    queue="chat",
+    queue="default",
     deadline_s=600,
     expires_s=3600,
     idempotency="claimed by attempt; tried cases are kept",

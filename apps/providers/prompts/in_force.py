@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
+from django.db import DatabaseError
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from apps.core import scope
@@ -80,7 +81,7 @@ class _Kept:
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     owners: frozenset[UUID | None] = frozenset()
-    owners_until: float = 0.0
+    owners_until: float = -1.0  # below 0: never asked
     layers: "OrderedDict[UUID | None, tuple[float, _Layer]]" = field(default_factory=OrderedDict)
     # Raised when something changed here: what was asked before it is not kept.
     changes: int = 0
@@ -97,7 +98,7 @@ def of_owner(owner: UUID | None, path: str = "tenant") -> Q:
 def forget_prompts() -> None:
     """Drop this process's answers; called when a prompt changes here."""
     with _kept.lock:
-        _kept.owners_until = 0.0
+        _kept.owners_until = -1.0
         _kept.layers.clear()
         _kept.changes += 1
 
@@ -184,8 +185,14 @@ def _layers() -> list[_Layer]:
 
 def _asked_owners(moment: float) -> frozenset[UUID | None]:
     changes = _kept.changes
-    rows = _in_force().order_by().values_list("tenant_id", flat=True).distinct()
-    owners = frozenset(rows)
+    try:
+        owners = frozenset(_in_force().order_by().values_list("tenant_id", flat=True).distinct())
+    except DatabaseError:
+        # An answer that is being written outlives a database that is away for moments.
+        if _kept.owners_until < 0:
+            raise
+        logger.warning("prompt.database_unavailable")
+        return _kept.owners
     with _kept.lock:
         if changes == _kept.changes:
             _kept.owners, _kept.owners_until = owners, moment + _KEPT_S
@@ -197,7 +204,13 @@ def _layer(owner: UUID | None, moment: float) -> _Layer:
     if entry is not None and entry[0] > moment:
         return entry[1]
     changes = _kept.changes
-    layer = _asked_layer(owner)
+    try:
+        layer = _asked_layer(owner)
+    except DatabaseError:
+        if entry is None:
+            raise
+        logger.warning("prompt.database_unavailable")
+        return entry[1]
     with _kept.lock:
         if changes == _kept.changes:
             _kept.layers[owner] = (moment + _KEPT_S, layer)

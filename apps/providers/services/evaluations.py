@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from datetime import timedelta
@@ -42,6 +43,7 @@ _ANSWER_TOKENS, _ANSWER_SHARE = 1_024, 4
 _CASE_S, _RESERVE_S = 120.0, 20.0
 _KEPT_CHARACTERS = 4_000
 _LISTED = 50
+_SLICE_S = 60.0  # then others get their turn: a worker has few hands, the local model's one
 _STUCK = timedelta(hours=2)  # a run that was lost on its way holds nobody up longer
 
 
@@ -183,13 +185,10 @@ def run_evaluation(*, run_id: UUID) -> None:
         return
     run = EvaluationRun.objects.select_related("evaluation_set").get(pk=run_id)
     cases = cases_from(run.cases)
+    until = time.monotonic() + _SLICE_S
     for case in cases[len(run.results) :]:
-        if remaining_s() < _RESERVE_S:
-            with transaction.atomic():
-                model = selectors.find_model(run.model)
-                if model is not None:
-                    _enqueue(run.pk, model)
-                    return
+        if (time.monotonic() > until or remaining_s() < _RESERVE_S) and _continued(run):
+            return
         if not _keep(run, _tried(run, case)):
             return  # somebody claimed it after us
     EvaluationRun.objects.filter(pk=run_id, attempt=run.attempt).update(
@@ -216,8 +215,16 @@ def run_view(row: EvaluationRun) -> EvaluationRunView:
 
 
 def _enqueue(run_id: UUID, model: ModelInfo) -> None:
-    queue = "gpu.inference" if model.in_process else "chat"
+    queue = "gpu.inference" if model.in_process else "default"
     jobs.enqueue_on_commit(EVALUATION_TASK, queue=queue, run_id=run_id)
+
+
+def _continued(run: EvaluationRun) -> bool:
+    model = selectors.find_model(run.model)
+    if model is not None:
+        with transaction.atomic():
+            _enqueue(run.pk, model)
+    return model is not None
 
 
 def _tried(run: EvaluationRun, case: Case) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from apps.audit import services as audit
 from apps.core.clock import now
 from apps.core.errors import InvalidInput
 from apps.core.scope import Actor
+from apps.providers import registry
 from apps.providers.domain.arms import ARM_A, ARM_B, arm_of, subject_key
 from apps.providers.domain.prompt_specs import RenderedPrompt
 from apps.providers.domain.significance import Sample, compare_scores, compare_shares
@@ -49,11 +50,16 @@ def start_experiment(
         PromptNotFound: There is no such prompt or version.
         PromptInvalid: The version does not fit its callers any more.
         ExperimentRuns: There is an experiment already.
-        InvalidInput: The share is out of range, or the version holds already.
+        InvalidInput: The share is out of range, the version holds already, or the prompt is a
+            fragment: nobody could say which answer it made better.
     """
     row = access_prompt(actor=actor, permission=permission, name=name, lock=True)
     if not 1 <= share <= 99:
         raise InvalidInput(fields={"share": [_("Give a whole number from 1 to 99.")]})
+    shipped = registry.find_prompt_spec(name)
+    if shipped is not None and shipped.fragment:
+        reason = _("This text goes into other prompts and cannot be compared alone.")
+        raise InvalidInput(fields={"version": [reason]})
     if row.active is not None and row.active.number == version:
         raise InvalidInput(fields={"version": [_("This version holds already.")]})
     if row.experiments.filter(state=RUNNING).exists():

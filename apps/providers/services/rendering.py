@@ -1,5 +1,6 @@
 """Rendering prompts: the one way to an instruction text for a model."""
 
+import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -23,7 +24,8 @@ from apps.providers.prompts.views import Preview
 logger = get_logger(__name__)
 
 _VECTORS_MAX = 2_000
-_vectors: "OrderedDict[tuple[str, str], Sequence[float]]" = OrderedDict()
+# By the text's hash: questions may hold whole files.
+_vectors: "OrderedDict[tuple[str, bytes], Sequence[float]]" = OrderedDict()
 _lock = threading.Lock()
 
 
@@ -160,15 +162,20 @@ def numbered(owner: UUID | None, name: str, number: int) -> Chosen:
 
 def _vectors_of(texts: Sequence[str]) -> list[Sequence[float]]:
     model = registry.embedder().model
-    missing = [text for text in dict.fromkeys(texts) if (model, text) not in _vectors]
-    made: dict[str, Sequence[float]] = {}
+    keys = {text: (model, _digest(text)) for text in texts}
+    with _lock:
+        found = {text: _vectors[key] for text, key in keys.items() if key in _vectors}
+    missing = [text for text in keys if text not in found]
     if missing:
         embeddings = run_async(gateway.embed(flow=Flow.EMBED_TEXT, texts=missing))
         made = {text: one.vector for text, one in zip(missing, embeddings, strict=True)}
-    with _lock:
-        for text, vector in made.items():
-            _vectors[model, text] = vector
-        found = [made[text] if text in made else _vectors[model, text] for text in texts]
-        while len(_vectors) > _VECTORS_MAX:
-            _vectors.popitem(last=False)
-    return found
+        found |= made
+        with _lock:
+            _vectors.update({keys[text]: vector for text, vector in made.items()})
+            while len(_vectors) > _VECTORS_MAX:
+                _vectors.popitem(last=False)
+    return [found[text] for text in texts]
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()

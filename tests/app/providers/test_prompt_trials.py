@@ -151,7 +151,7 @@ def test_what_does_not_fit_into_the_time_goes_on_in_another_task(
     run = tried(ann, committed.acme, run_id)
 
     assert run["state"] == "running"
-    assert enqueued == [(evaluations.EVALUATION_TASK, {"queue": "chat", "run_id": UUID(run_id)})]
+    assert enqueued == [(evaluations.EVALUATION_TASK, {"queue": "default", "run_id": UUID(run_id)})]
 
 
 def test_another_workspace_neither_sees_nor_runs_them(
@@ -319,6 +319,13 @@ def test_one_experiment_runs_and_holds_the_versions_still(ann: Client) -> None:
     error = post(ann, f"prompts/{TITLE}/activate", {"version": number}, status=409)["error"]
     assert error["type"] == "prompt_experiment_runs"
     assert PromptExperiment.objects.count() == 1
+
+
+def test_a_fragment_cannot_be_part_of_an_experiment(ann: Client) -> None:
+    draft = {"messages": [{"role": "system", "text": "Facts:"}]}
+    post(ann, "prompts/chat.facts/versions", draft, status=201)
+    error = post(ann, "prompts/chat.facts/experiments", {"version": 1}, status=400)["error"]
+    assert "version" in error["details"]["fields"]
 
 
 @pytest.mark.parametrize("share", [0, 100, -1])

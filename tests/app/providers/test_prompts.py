@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -19,6 +19,7 @@ from apps.providers.contracts import Role
 from apps.providers.errors import PromptNotFound, PromptValueInvalid
 from apps.providers.models.prompts import Prompt, PromptVersion
 from apps.providers.permissions import EDIT_PROMPTS
+from apps.providers.prompts import in_force
 from apps.providers.prompts.in_force import forget_prompts
 from apps.providers.services import prompts
 from apps.providers.services.rendering import prompt_text, render_prompt
@@ -289,6 +290,25 @@ def test_what_holds_is_asked_for_once_in_some_seconds(ann: Client, committed: Wo
     with CaptureQueriesContext(connection) as queries:
         assert told(committed.acme) == "Mine."
     assert queries.captured_queries == []
+
+
+def test_what_was_known_last_holds_while_the_database_is_away(
+    ann: Client, committed: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    activate(ann, write(ann, "Mine."))
+    told(committed.acme)
+    monkeypatch.setattr(in_force._kept, "owners_until", 0.0)
+    for owner, (_until, layer) in list(in_force._kept.layers.items()):
+        in_force._kept.layers[owner] = (0.0, layer)
+
+    def away(*_arguments: object) -> None:
+        raise OperationalError("the connection is lost")
+
+    with connection.execute_wrapper(away):
+        assert told(committed.acme) == "Mine."
+    forget_prompts()
+    with connection.execute_wrapper(away), pytest.raises(OperationalError):
+        told(committed.acme)
 
 
 def test_a_version_that_its_callers_outgrew_gives_way_to_the_shipped_one(
