@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from apps.accounts import selectors as accounts
+from apps.conversations import prompts
 from apps.conversations.answering import Answer
 from apps.conversations.chat_tools import SEARCH_CONVERSATIONS, SEARCH_MEMORY
 from apps.conversations.contracts import ClaimedTurn, LedgerEntry, ToolPart
@@ -36,6 +37,8 @@ from apps.plugins.contracts import (
 from apps.plugins.registry import find_tool, registered_tools
 from apps.plugins.services import invoke_tool
 from apps.providers.contracts import ChatMessage, ModelInfo, Role, ToolCall, ToolSpec
+from apps.providers.registry import PromptValue
+from apps.providers.services.rendering import prompt_text
 
 logger = get_logger(__name__)
 
@@ -178,7 +181,7 @@ class Acting:
             status="running",
         )
         await self._answer.use(part)
-        outcome = self._refusal(call, key, place)
+        outcome = await self._refusal(call, key, place)
         if outcome is None:
             outcome = await self._carried_out(call, key, iteration)
         else:
@@ -194,18 +197,16 @@ class Acting:
         )
         return outcome
 
-    def _refusal(self, call: ToolCall, key: str, place: int) -> ToolOutcome | None:
+    async def _refusal(self, call: ToolCall, key: str, place: int) -> ToolOutcome | None:
         """Return what is answered instead of a call that is not carried out."""
         limit = settings.CHAT_TOOL_CALLS
         if place >= limit:
-            return _refused(call, f"At most {limit} calls at once: ask again for this one.")
+            return await _refused(call, prompts.TOOL_TOO_MANY, limit=limit)
         if self._asked[key] > 1:
             self.stuck = self.stuck or self._asked[key] > 2
             known = self._done.get(key)
-            said = f" It returned: {known.result.text}" if known else ""
-            return _refused(
-                call, f"You made the same call before; it was not repeated.{said} Answer now."
-            )
+            returned = known.result.text if known else ""
+            return await _refused(call, prompts.TOOL_REPEATED, returned=returned)
         entry = (self._earlier or {}).get(key)
         if entry is not None and entry.completed:
             logger.info("tool.reused", tool=call.name[:64], turn_id=str(self._claimed.turn_id))
@@ -213,13 +214,9 @@ class Acting:
                 tool=call.name, status=ToolStatus.OK, result=ToolResult(text=entry.result), ms=0
             )
         if entry is not None and entry.uncertain:
-            return _refused(
-                call,
-                "This was begun before the worker that ran it died. Whether it took effect is "
-                "unknown; it was not repeated. Tell the person, who can check and ask again.",
-            )
+            return await _refused(call, prompts.TOOL_UNCERTAIN)
         if self._actor is None or self._held.lost:
-            return _refused(call, "Nobody is there in whose name this may be done.")
+            return await _refused(call, prompts.TOOL_NOBODY)
         return None
 
     async def _carried_out(self, call: ToolCall, key: str, iteration: int) -> ToolOutcome:
@@ -236,7 +233,7 @@ class Acting:
             row = await self._begun(call, key, tool, iteration)
         except DatabaseError:
             logger.exception("tool.ledger_failed", tool=call.name[:64])
-            return _refused(call, "It could not be recorded and was therefore not begun.")
+            return await _refused(call, prompts.TOOL_UNRECORDED)
         outcome = await invoke_tool(
             context=context,
             name=call.name,
@@ -288,7 +285,8 @@ def _told(
     }
 
 
-def _refused(call: ToolCall, text: str) -> ToolOutcome:
+async def _refused(call: ToolCall, reason: str, **values: PromptValue) -> ToolOutcome:
+    text = await tenant_db(prompt_text, reason, **values)
     result = ToolResult(text=text, error=ToolError.RETRY)
     return ToolOutcome(tool=call.name, status=ToolStatus.FORBIDDEN, result=result, ms=0)
 

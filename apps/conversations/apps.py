@@ -29,6 +29,7 @@ class ConversationsConfig(AppConfig):
         from apps.conversations.commands.sources import (  # apps are loaded only now
             register_sources,
         )
+        from apps.conversations.prompts import register_chat_prompts  # apps are loaded only now
         from apps.conversations.search import upkeep  # apps are loaded only now
         from apps.conversations.search.elastic import answers  # apps are loaded only now
         from apps.conversations.services.transfer import recover_import  # apps are loaded only now
@@ -68,6 +69,7 @@ class ConversationsConfig(AppConfig):
         register_lease_handler("attachment", recover)
         register_lease_handler("import", recover_import)
         upkeep.register_vectors()
+        register_chat_prompts()
         register_builtin_commands()
         register_sources()
         if settings.ELASTICSEARCH_URL:  # search goes on without it, so it is not required

@@ -32,24 +32,20 @@ from apps.conversations.domain.packing import (
     estimated_tokens,
 )
 from apps.conversations.explanation import Fixed, Frame, explain
+from apps.conversations.prompts import FACTS, GO_ON, NO_TEXT, heading_of
 from apps.conversations.summaries import BranchSummary
-from apps.conversations.writing import FACTS, HEADINGS, VOLATILE, write_prompt
+from apps.conversations.writing import VOLATILE, write_prompt
 from apps.core.errors import KarenError
 from apps.core.logging import get_logger
 from apps.memory import selectors as memory
 from apps.providers import selectors as providers
 from apps.providers.contracts import ChatMessage, ModelInfo, Role, TokenCounter
+from apps.providers.services.rendering import prompt_text
 
 logger = get_logger(__name__)
 
 _EXACT, _ESTIMATED = 0.98, 0.85  # of the window; templates and estimates may err
 _PREFIX_SHARE = 0.5  # of the window, for what an interrupted answer said already
-
-_GO_ON = (
-    "Your answer was cut off. Go on exactly where it stopped, in the same language and format. "
-    "Repeat nothing and add no introduction."
-)
-_NO_TEXT = "(The message has no text.)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +142,7 @@ class _Integration:
 
     def _fixed(self, prefix_tokens: int) -> list[Fixed]:
         """Return the parts that every prompt has, in their order."""
-        question = self.question.text or _NO_TEXT
+        question = self.question.text or prompt_text(NO_TEXT)
         parts = [
             Fixed(name="system", id="", text=self.system.text, tokens=0),
             Fixed(name="question", id=str(self.question.id), text=question, tokens=0),
@@ -155,7 +151,7 @@ class _Integration:
             written = self._ending(self.claimed.prefix, prefix_tokens)
             parts += [
                 Fixed(name="prefix", id="", text=written, tokens=0),
-                Fixed(name="continue", id="", text=_GO_ON, tokens=0),
+                Fixed(name="continue", id="", text=prompt_text(GO_ON), tokens=0),
             ]
         return [
             Fixed(name=part.name, id=part.id, text=part.text, tokens=self._message(part.text))
@@ -176,7 +172,7 @@ class _Integration:
         self.budget -= self._headings(items)
         thread = self._thread()
         if thread.summary is not None:
-            found, heading = thread.summary, HEADINGS[Source.SUMMARY]
+            found, heading = thread.summary, heading_of(Source.SUMMARY)
             name = f"summary:{found.message_id}"
             items[Source.SUMMARY] = [self._item(name, found.text, heading=heading)]
         supplies = [_supply(Source.THREAD, thread.candidates)]
@@ -290,10 +286,12 @@ class _Integration:
     def _headings(self, items: dict[Source, list[Candidate]]) -> int:
         """Return what the headings of the sections cost that there may be."""
         tokens = sum(
-            self._count(f"\n\n{HEADINGS[source]}\n") for source, several in items.items() if several
+            self._count(f"\n\n{heading_of(source)}\n")
+            for source, several in items.items()
+            if several
         )
         if any(items.get(source) for source in VOLATILE):
-            tokens += self._message(FACTS)
+            tokens += self._message(prompt_text(FACTS))
         return tokens
 
     def _thread(self) -> _Thread:

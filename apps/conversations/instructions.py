@@ -7,9 +7,10 @@ prefix caches keep it from turn to turn.
 
 from apps.conversations.contracts import ClaimedTurn, NewMessage, TurnSettings
 from apps.conversations.domain.commands import ParsedCommand, parse_command
-from apps.conversations.domain.modes import MODES
 from apps.conversations.domain.personas import BUILTIN_PERSONAS, DEFAULT_PERSONA
+from apps.conversations.prompts import SYSTEM, mode_instruction
 from apps.providers.contracts import ChatMessage, Role
+from apps.providers.services.rendering import prompt_text
 
 
 def parse(message: NewMessage) -> ParsedCommand | None:
@@ -32,15 +33,12 @@ def system_message(claimed: ClaimedTurn) -> ChatMessage:
 
 
 def instruction_text(settings: TurnSettings, workspace: str) -> str:
-    """Return what a turn with `settings` is told, most general first.
-
-    Short on purpose: a model of 135 million parameters follows one sentence better than five.
-    """
-    name = settings.persona_name or BUILTIN_PERSONAS[DEFAULT_PERSONA].name
-    pieces = (
-        f"You are {name}, a helpful AI assistant for {workspace}.",
-        settings.persona_instruction,
-        MODES[settings.mode].instruction,
-        settings.system_instruction,
-    )
-    return "\n\n".join(piece.strip() for piece in pieces if piece.strip())
+    """Return what a turn with `settings` is told, most general first."""
+    return prompt_text(
+        SYSTEM,
+        name=settings.persona_name or BUILTIN_PERSONAS[DEFAULT_PERSONA].name,
+        workspace=workspace,
+        persona=settings.persona_instruction.strip(),
+        mode=mode_instruction(settings.mode).strip(),
+        instruction=settings.system_instruction.strip(),
+    ).strip()

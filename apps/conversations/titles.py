@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from apps.conversations import metrics
+from apps.conversations import metrics, prompts
 from apps.conversations.asking import written_by
 from apps.conversations.domain.titles import title_from, title_of
 from apps.conversations.errors import ConversationNotFound
@@ -14,7 +14,9 @@ from apps.core import scope
 from apps.core.errors import KarenError
 from apps.core.logging import get_logger
 from apps.providers import selectors as providers
-from apps.providers.contracts import ChatMessage, Flow, ModelRequest, Origin, Role
+from apps.providers.contracts import Flow, ModelRequest, Origin, Role
+from apps.providers.services.experiments import note_prompt_outcome
+from apps.providers.services.rendering import prompt_answer, render_prompt
 
 logger = get_logger(__name__)
 
@@ -22,12 +24,8 @@ TITLE_TASK = "conversations.write_title"
 PERSON, MODEL, TEXT = "person", "model", "text"  # who titled a conversation; empty: nobody yet
 _CHARACTERS = 1_500  # of the question and of the answer
 _MAX_TOKENS = 32
-_INSTRUCTION = (
-    "Write a title for this conversation: at most six words, in its language, without quotation "
-    "marks. Answer with the title alone."
-)
 # What a small model says back instead of a title: its instruction, or the names of the speakers.
-_ECHOED = f"{_INSTRUCTION} Karen assistant person"
+_SPEAKERS = "Karen assistant person"
 
 
 def write_title(*, turn_id: UUID) -> bool:
@@ -51,14 +49,14 @@ def write_title(*, turn_id: UUID) -> bool:
     if model is None or model.scripted:
         return False
     question, answer = turn.user_message.text[:_CHARACTERS], turn.answer.text[:_CHARACTERS]
+    prompt = render_prompt(
+        prompts.TITLE,
+        {"question": question, "answer": answer},
+        subject=str(turn.conversation_id),
+    )
     request = ModelRequest(
         model=model.id,
-        messages=(
-            ChatMessage(role=Role.SYSTEM, text=_INSTRUCTION),
-            ChatMessage(
-                role=Role.USER, text=f"Person: {question}\n\nAssistant: {answer}\n\nTitle:"
-            ),
-        ),
+        messages=prompt.messages,
         max_tokens=_MAX_TOKENS,
         temperature=0.0,
         partition=f"{scope.require().id}:{turn.conversation_id}:title",
@@ -73,7 +71,9 @@ def write_title(*, turn_id: UUID) -> bool:
         metrics.follow_ups_total.labels("title", "failed").inc()
         logger.warning("title.not_written", model=model.id, reason=error.code)
         return False
-    title = title_of(written, asked=_ECHOED)
+    told = " ".join(each.text for each in prompt.messages if each.role is Role.SYSTEM)
+    title = title_of(prompt_answer(prompt, written), asked=f"{told} {_SPEAKERS}")
+    note_prompt_outcome(prompt, passed=bool(title))
     return _take(turn.conversation_id, title, title_from(turn.user_message.text))
 
 

@@ -21,6 +21,7 @@ class Flow(StrEnum):
     ATTACHMENT_SUMMARY = "attachment.summary"
     EMBED_TEXT = "embed.text"
     HEALTH_PROBE = "health.probe"
+    PROMPT_EVALUATION = "prompt.evaluation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

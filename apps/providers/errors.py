@@ -269,3 +269,67 @@ class RouteRefused(KarenError):
     @override
     def message(self) -> str:
         return _("No model may answer this: %(why)s.") % {"why": "; ".join(self.reasons[:3])}
+
+
+class PromptNotFound(KarenError):
+    """There is no prompt of this name, or no such version, set, run or experiment of it here."""
+
+    code = "prompt_not_found"
+    status = 404
+
+    @override
+    def message(self) -> str:
+        return _("There is no such prompt, version, evaluation or experiment here.")
+
+
+class PromptInvalid(KarenError):
+    """A wording cannot be used; `part` says where and `problem` why."""
+
+    code = "prompt_invalid"
+    status = 422
+    public_fields = ("prompt", "part", "problem")
+
+    def __init__(self, *, prompt: str, part: str, problem: str) -> None:
+        super().__init__(prompt, part, problem)
+        self.prompt = prompt
+        self.part = part
+        self.problem = problem
+
+    @override
+    def message(self) -> str:
+        return _("The prompt cannot be used: %(part)s %(problem)s.") % {
+            "part": self.part,
+            "problem": self.problem,
+        }
+
+
+class PromptValueInvalid(KarenError):
+    """A value does not fit its variable; `variable` names it."""
+
+    code = "prompt_value_invalid"
+    status = 422
+    public_fields = ("prompt", "variable", "problem")
+
+    def __init__(self, *, prompt: str, variable: str, problem: str) -> None:
+        super().__init__(prompt, variable, problem)
+        self.prompt = prompt
+        self.variable = variable
+        self.problem = problem
+
+    @override
+    def message(self) -> str:
+        return _("The value of %(variable)s does not fit: it %(problem)s.") % {
+            "variable": self.variable,
+            "problem": self.problem,
+        }
+
+
+class ExperimentRuns(KarenError):
+    """The prompt has an experiment already; stop it before its versions change."""
+
+    code = "prompt_experiment_runs"
+    status = 409
+
+    @override
+    def message(self) -> str:
+        return _("An experiment with this prompt is running. Stop it first.")

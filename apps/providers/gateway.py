@@ -171,7 +171,9 @@ async def _asked_again(
             async for batch in batches:
                 again.saw(batch)
                 # Its usage is its own call's.
-                yielded = [e for e in guard.feed(batch) if not isinstance(e, UsageReport)]
+                yielded: list[ProviderEvent] = [
+                    each for each in guard.feed(batch) if not isinstance(each, UsageReport)
+                ]
                 if yielded:
                     yield yielded
         again.status = OK

@@ -1,4 +1,4 @@
-"""Which providers exist. Lower layers own the registry; whoever adds a provider registers it.
+"""Which providers and prompts exist. Lower layers own the registry; whoever adds one registers it.
 
 A provider is registered with two callables: what it offers (cheap, reads the configuration only)
 and how to reach it (built at first use, because vendor SDKs are slow to import). The providers
@@ -13,7 +13,30 @@ from django.conf import settings
 
 from apps.providers import metrics
 from apps.providers.contracts import ChatAdapter, EmbeddingAdapter, ModelInfo, TokenCounter
+from apps.providers.domain.drafts import check_spec
+from apps.providers.domain.prompt_specs import (
+    ContextPiece,
+    PromptExample,
+    PromptMessage,
+    PromptSpec,
+    PromptValue,
+    PromptVariable,
+    RenderedPrompt,
+    VariableKind,
+)
 from apps.providers.errors import ModelNotFound, NoModelAvailable
+
+# What a prompt is made of, for the apps that register and render one.
+__all__ = [
+    "ContextPiece",
+    "PromptExample",
+    "PromptMessage",
+    "PromptSpec",
+    "PromptValue",
+    "PromptVariable",
+    "RenderedPrompt",
+    "VariableKind",
+]
 
 
 def _no_reason() -> str:
@@ -249,3 +272,49 @@ def register_collection(collection: Collection) -> None:
 def collections() -> tuple[Collection, ...]:
     """Return all tables of vectors."""
     return tuple(_collections.values())
+
+
+_prompts: dict[str, PromptSpec] = {}
+_redactors: list[Callable[[str], str]] = []
+
+
+def register_prompts(*specs: PromptSpec) -> None:
+    """Add prompts that ship with Karen; called from `AppConfig.ready`.
+
+    Raises:
+        DraftFault: One of them cannot be used; a programming error, seen at the start.
+        ValueError: Another prompt has its name already.
+    """
+    for spec in specs:
+        check_spec(spec)
+        if _prompts.setdefault(spec.name, spec) != spec:
+            raise ValueError(f"two prompts are called {spec.name!r}")
+
+
+def prompt_specs() -> tuple[PromptSpec, ...]:
+    """Return the prompts that ship with Karen, by name."""
+    return tuple(_prompts[name] for name in sorted(_prompts))
+
+
+def find_prompt_spec(name: str) -> PromptSpec | None:
+    """Return the prompt of this name as it ships with Karen, or None."""
+    return _prompts.get(name)
+
+
+def register_redactor(redactor: Callable[[str], str]) -> None:
+    """Add what takes personal data out of texts; several run in the order of registration."""
+    if redactor not in _redactors:
+        _redactors.append(redactor)
+
+
+def unregister_redactor(redactor: Callable[[str], str]) -> None:
+    """Remove a redactor, if it is there."""
+    if redactor in _redactors:
+        _redactors.remove(redactor)
+
+
+def redacted(text: str) -> str:
+    """Return a text without what the registered redactors take out."""
+    for redactor in _redactors:
+        text = redactor(text)
+    return text

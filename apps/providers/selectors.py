@@ -13,10 +13,22 @@ from apps.providers.domain.routing import Question, RoutePlan
 from apps.providers.errors import ModelNotFound, NoModelAvailable, RouteRefused
 from apps.providers.nlp import why_no_names
 from apps.providers.policies import list_guardrail_decisions, stored_guardrails
+from apps.providers.prompts.reading import (
+    get_prompt,
+    get_prompt_version,
+    list_prompt_versions,
+    list_prompts,
+    prompt_diff,
+)
 
-# What guardrails read has a module of its own.
+# What guardrails and prompts read has modules of its own.
 __all__ = [
+    "get_prompt",
+    "get_prompt_version",
     "list_guardrail_decisions",
+    "list_prompt_versions",
+    "list_prompts",
+    "prompt_diff",
     "stored_guardrails",
     "why_no_names",
 ]

@@ -6,8 +6,8 @@ from uuid import UUID
 from apps.core.clock import now
 from apps.core.concurrency import run_async
 from apps.jobs.task import global_task, remaining_s, tenant_task
-from apps.providers import pipe, reembedding
-from apps.providers.services import guardrails
+from apps.providers import pipe, reembedding, trials
+from apps.providers.services import evaluations, guardrails
 
 _RESERVE_S = 5.0  # for saying that time is up
 
@@ -58,3 +58,15 @@ def catch_up_embeddings() -> None:
 def erase_old_decisions() -> None:
     """Erase what guardrails decided long ago."""
     guardrails.erase_old_decisions(before=now() - timedelta(days=guardrails.KEPT_DAYS))
+
+
+@tenant_task(
+    name=evaluations.EVALUATION_TASK,
+    queue="default",
+    deadline_s=600,
+    expires_s=3600,
+    idempotency="claimed by attempt; tried cases are kept",
+)
+def run_evaluation(*, run_id: str) -> None:
+    """Try a version of a prompt with the cases of a set."""
+    trials.run_evaluation(run_id=UUID(run_id))

@@ -1,5 +1,6 @@
 """The forms of the public pages. They check shape; services decide."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -123,3 +124,33 @@ class ApiKeyForm(ServiceForm):
         scopes = self.fields["scopes"]
         assert isinstance(scopes, forms.MultipleChoiceField)
         scopes.choices = [(code, text) for code, text in PERMISSIONS.items() if actor.may(code)]
+
+
+class PromptForm(ServiceForm):
+    """Another wording of a prompt; what it does not show stays as it is."""
+
+    def __init__(self, *args: Any, wording: Mapping[str, Any], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._wording = wording
+        for place, message in enumerate(wording.get("messages", []), 1):
+            self.fields[f"message_{place}"] = forms.CharField(
+                label=_("Text of the %(role)s") % {"role": message["role"]},
+                initial=message["text"],
+                strip=False,
+                widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false"}),
+            )
+        self.fields["note"] = forms.CharField(
+            label=_("Why"),
+            max_length=300,
+            required=False,
+            widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        )
+
+    def draft(self) -> dict[str, Any]:
+        """Return the wording with the texts that were written."""
+        told = [
+            # Browsers send lines as HTTP's forms want them.
+            {**message, "text": self.cleaned_data[f"message_{place}"].replace("\r\n", "\n")}
+            for place, message in enumerate(self._wording.get("messages", []), 1)
+        ]
+        return {**self._wording, "messages": told}

@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
-from apps.web.views import chat, guardrails, keys, public, shares, workspaces
+from apps.web.views import chat, guardrails, keys, prompts, public, shares, workspaces
 
 _accounts: list[URLPattern | URLResolver] = [
     path("accounts/", include("allauth.urls")),
@@ -30,6 +30,15 @@ workspace_urls: list[URLPattern | URLResolver] = [
     path("settings/guardrails/rules/", guardrails.add_rule, name="guardrail_rule_add"),
     path("settings/guardrails/rules/remove/", guardrails.remove_rule, name="guardrail_rule_remove"),
     path("settings/guardrails/check/", guardrails.try_text, name="guardrail_try"),
+    path("settings/prompts/", prompts.prompts, name="prompts_page"),
+    path("settings/prompts/<str:name>/", prompts.prompt, name="prompt_page"),
+    path("settings/prompts/<str:name>/activate/", prompts.activate, name="prompt_page_activate"),
+    path("settings/prompts/<str:name>/rollback/", prompts.rollback, name="prompt_page_rollback"),
+    path(
+        "settings/prompt-experiments/<uuid:experiment_id>/stop/",
+        prompts.stop_experiment,
+        name="prompt_page_experiment_stop",
+    ),
     path("enter/<str:token>/", workspaces.enter, name="enter"),
     path("share/<str:token>/", shares.shared, name="shared"),
     path("accounts/signup/", RedirectView.as_view(pattern_name="account_login")),

@@ -9,7 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from apps.accounts.permissions import CHAT_USER, MEMORY_READ, MEMORY_WRITE, TENANT_ADMIN
+from apps.accounts.permissions import (
+    CHAT_CONFIG_EDIT,
+    CHAT_USER,
+    MEMORY_READ,
+    MEMORY_WRITE,
+    TENANT_ADMIN,
+)
 
 
 class Host(StrEnum):
@@ -40,6 +46,7 @@ class Row:
         body: The JSON body of a writing request.
         success: Statuses that mean "let through".
         hidden: Refusals answer 404, because outsiders may not know the address exists.
+        shared: Its object belongs to the workspace and not to one person.
     """
 
     host: Host
@@ -50,6 +57,7 @@ class Row:
     body: Mapping[str, object] = field(default_factory=dict)
     success: tuple[int, ...] = (200,)
     hidden: bool = False
+    shared: bool = False
 
     @property
     def is_api(self) -> bool:
@@ -271,6 +279,86 @@ def _guardrail_rows() -> tuple[Row, ...]:
     )
 
 
+_PROMPT_MESSAGES = [{"role": "system", "text": "x"}]
+_CASES = [{"assertions": [{"kind": "contains", "value": "x"}]}]
+
+
+def _prompt_rows() -> tuple[Row, ...]:
+    """Prompts: administrators alone hold either permission of theirs."""
+    one, words = "prompts/<str:name>", "/api/v1/prompts/chat.facts"
+    tried = "/api/v1/prompts/conversation.title"  # with an experiment that runs
+    sets, runs = "prompt-evaluations/<uuid:set_id>", "prompt-evaluation-runs/<uuid:run_id>"
+    trial, a_trial = (
+        "prompt-experiments/<uuid:experiment_id>",
+        "/api/v1/prompt-experiments/{experiment}",
+    )
+    page, its_page = "settings/prompts/<str:name>/", "/settings/prompts/conversation.title/"
+
+    def read(route: str, path: str = "", **values: object) -> Row:
+        return _memory(route, CHAT_CONFIG_EDIT, path=path, shared=True, **values)
+
+    def write(route: str, path: str, body: Mapping[str, object], *success: int) -> Row:
+        return _memory(
+            route,
+            TENANT_ADMIN,
+            path=path,
+            method="POST",
+            body=body,
+            success=success,
+            shared=True,
+        )
+
+    def shown(route: str, path: str = "", **values: object) -> Row:
+        fixed = {"host": Host.WORKSPACE, "demands": TENANT_ADMIN, "shared": True}
+        return Row(route=route, path=path, **fixed, **values)  # type: ignore[arg-type]  # passed on as given
+
+    return (
+        read("prompts"),
+        read(one, words),
+        read(f"{one}/versions", f"{words}/versions"),
+        write(f"{one}/versions", f"{words}/versions", {"messages": _PROMPT_MESSAGES}, 201),
+        read(f"{one}/versions/<int:number>", f"{words}/versions/0"),
+        read(f"{one}/diff", f"{words}/diff"),
+        write(f"{one}/activate", f"{words}/activate", {"version": 0}, 200),
+        write(f"{one}/rollback", f"{tried}/rollback", {}, 409),  # nothing held before
+        read(f"{one}/preview", f"{words}/preview", method="POST", body={"model": "echo/plain"}),
+        read(f"{one}/evaluations", f"{words}/evaluations"),
+        write(f"{one}/evaluations", f"{words}/evaluations", {"name": "x", "cases": _CASES}, 201),
+        read(f"{one}/experiments", f"{words}/experiments"),
+        write(f"{one}/experiments", f"{tried}/experiments", {"version": 1}, 409),  # one runs
+        _memory(
+            sets,
+            TENANT_ADMIN,
+            path="/api/v1/prompt-evaluations/{evaluation}",
+            method="DELETE",
+            success=(204,),
+            shared=True,
+        ),
+        read(f"{sets}/runs", "/api/v1/prompt-evaluations/{evaluation}/runs"),
+        write(
+            f"{sets}/runs",
+            "/api/v1/prompt-evaluations/{evaluation}/runs",
+            {"version": 0, "model": "echo/plain"},
+            202,
+        ),
+        read(runs, "/api/v1/prompt-evaluation-runs/{run}"),
+        read(trial, a_trial),
+        write(f"{trial}/stop", f"{a_trial}/stop", {"keep": "a"}, 200),
+        write(f"{trial}/outcomes", f"{a_trial}/outcomes", {"subject": "x", "passed": True}, 200),
+        shown("settings/prompts/"),
+        shown(page, its_page),
+        shown(page, its_page, method="POST", success=(200,)),
+        shown(f"{page}activate/", f"{its_page}activate/", method="POST", success=(404,)),
+        shown(f"{page}rollback/", f"{its_page}rollback/", method="POST", success=(302,)),
+        shown(
+            "settings/prompt-experiments/<uuid:experiment_id>/stop/",
+            "/settings/prompt-experiments/{experiment}/stop/",
+            method="POST",
+            success=(302,),
+        ),
+    )
+
+
 EXPORTED: Mapping[str, object] = {
     "format": "karen.conversation",
     "version": 1,
@@ -396,6 +484,7 @@ _WORKSPACE = (
     _api(f"{_FILE}/content", path=f"{_ONE_FILE}/content"),
     _api(f"{_FILE}/thumbnail", path=f"{_ONE_FILE}/thumbnail"),
     _api(_FILE, path=_ONE_FILE, method="DELETE", success=(204,)),
+    *_prompt_rows(),
     _memory("memories", MEMORY_READ),
     _memory("memories", MEMORY_WRITE, method="POST", body={"text": "tea"}, success=(201,)),
     _memory(_MEMORY, MEMORY_WRITE, path=_THE_MEMORY, method="PATCH", body={"pinned": True}),

@@ -23,6 +23,8 @@ from apps.core.concurrency import platform_db
 from apps.core.ids import new_id
 from apps.core.scope import Actor, TenantRef
 from apps.memory import services as memory
+from apps.providers.permissions import EDIT_PROMPTS
+from apps.providers.services import evaluations, experiments, prompts
 from tests.access.matrix import EXPORTED, ROWS, SOCKETS, Access, Host, Row, SocketRow
 from tests.access.routes import routes_of
 from tests.factories import ready_attachment, send
@@ -85,8 +87,10 @@ def scene(committed: World, people: People, actor_in: ActorIn) -> Scene:
         hub.stop_turn(actor=ann, turn_id=ended)
         answer_id = hub.open_turn(actor=ann, turn_id=turn.turn_id).answer_id
         finished_id = hub.open_turn(actor=ann, turn_id=ended).answer_id
+        trials = _trials_of(ann)
         kept = memory.remember(actor=ann, permission=MEMORY_WRITE, text="coffee").memory
     names = {
+        **trials,
         "memory": kept.id,
         **things,
         "colleague": people.bea,
@@ -102,6 +106,31 @@ def scene(committed: World, people: People, actor_in: ActorIn) -> Scene:
         "key": key.id,
     }
     return Scene(world=committed, names=names)
+
+
+def _trials_of(ann: Actor) -> dict[str, object]:
+    """An evaluation and an experiment of a prompt that belong to acme."""
+    title, may = "conversation.title", EDIT_PROMPTS
+    kept = evaluations.save_evaluation_set(
+        actor=ann,
+        permission=may,
+        prompt=title,
+        name="set",
+        cases=[{"assertions": [{"kind": "contains", "value": "x"}]}],
+    )
+    run = evaluations.start_evaluation(
+        actor=ann, permission=may, set_id=kept.id, number=0, model="echo/plain"
+    )
+    made = prompts.create_prompt_version(
+        actor=ann,
+        permission=may,
+        name=title,
+        draft={"messages": [{"role": "user", "text": "x"}]},
+    )
+    experiment = experiments.start_experiment(
+        actor=ann, permission=may, name=title, version=made.number, share=50
+    )
+    return {"evaluation": kept.id, "run": run.id, "experiment": experiment.id}
 
 
 def _things_of(ann: Actor, conversation_id: UUID, message_id: UUID) -> dict[str, object]:
@@ -206,7 +235,7 @@ def test_an_object_of_another_workspace_does_not_exist(
     assert scene.ask(browser_of(people.gus, scene.world.globex), row).status_code == 404
 
 
-@_each([row for row in _PERMISSIONS if row.has_object])
+@_each([row for row in _PERMISSIONS if row.has_object and not row.shared])
 def test_an_object_of_a_colleague_does_not_exist(
     scene: Scene, people: People, browser_of: BrowserOf, row: Row
 ) -> None:

@@ -1,4 +1,4 @@
-"""The personas that every workspace has. They live in code: nobody can break them."""
+"""The personas that every workspace has; what they are told is in `prompts.py`."""
 
 from collections.abc import Mapping
 
@@ -17,23 +17,14 @@ _ALL = (
         slug="editor",
         name="Editor",
         description="Makes your text clearer and shorter without changing what it says.",
-        instruction=(
-            "You edit texts. Keep the author's meaning, voice and language; remove what is "
-            "unclear, long-winded or repeated. Give the improved text first, then list the changes "
-            "that matter. Never add facts; point out what seems wrong instead of correcting it "
-            "silently."
-        ),
+        instruction="",
         temperature=0.2,
     ),
     PersonaView(
         slug="tutor",
         name="Tutor",
         description="Explains step by step, checks what you understood, and lets you find out.",
-        instruction=(
-            "You teach. Find out what the person knows already, explain one step at a time with a "
-            "small example, and end with one short question that checks the step. Give hints "
-            "before solutions; give the full solution when it is asked for."
-        ),
+        instruction="",
         temperature=0.4,
     ),
 )

@@ -1,6 +1,7 @@
 """Personas: who may make and change them, and what of them a turn uses."""
 
 import re
+from dataclasses import replace
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -20,6 +21,7 @@ from apps.conversations.domain.personas import BUILTIN_PERSONAS, DEFAULT_PERSONA
 from apps.conversations.errors import PersonaNotFound
 from apps.conversations.models.conversations import Conversation
 from apps.conversations.models.personas import Persona
+from apps.conversations.prompts import persona_instruction
 from apps.conversations.selectors import require_owner
 from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput, PermissionDenied
@@ -38,17 +40,22 @@ def list_personas(*, actor: Actor, permission: str) -> list[PersonaView]:
     user_id = require_owner(actor, permission)
     rows = Persona.objects.filter(Q(owner_id=user_id) | Q(owner_id__isnull=True))
     stored = sorted(map(persona_view, rows), key=lambda view: (view.origin, view.name, view.slug))
-    return [*BUILTIN_PERSONAS.values(), *stored]
+    return [*map(_instructed, BUILTIN_PERSONAS.values()), *stored]
 
 
 def find_persona(*, slug: str, owner_id: UUID) -> PersonaView | None:
     """Return the persona of this name as its user sees it: own, then workspace's, then built-in."""
     builtin = BUILTIN_PERSONAS.get(slug or DEFAULT_PERSONA)
     if builtin is not None:
-        return builtin
+        return _instructed(builtin)
     rows = Persona.objects.filter(Q(owner_id=owner_id) | Q(owner_id__isnull=True), slug=slug)
     found = sorted(rows, key=lambda row: row.owner_id is None)
     return persona_view(found[0]) if found else None
+
+
+def _instructed(builtin: PersonaView) -> PersonaView:
+    """Return a built-in persona with what it is told in this workspace."""
+    return replace(builtin, instruction=persona_instruction(builtin.slug))
 
 
 def persona_view(row: Persona) -> PersonaView:
@@ -68,7 +75,7 @@ def persona_view(row: Persona) -> PersonaView:
 def persona_of(conversation: Conversation) -> PersonaView:
     """Return a conversation's persona; the default one where its own was deleted since."""
     found = find_persona(slug=conversation.persona, owner_id=conversation.owner_id)
-    return found or BUILTIN_PERSONAS[DEFAULT_PERSONA]
+    return found or _instructed(BUILTIN_PERSONAS[DEFAULT_PERSONA])
 
 
 def preferred_model(conversation: Conversation) -> str | None:

@@ -14,6 +14,14 @@ from apps.providers.models.guardrails import (
     GuardrailPolicy as GuardrailPolicy,
 )
 from apps.providers.models.ledger import Call as Call
+from apps.providers.models.prompts import (
+    EvaluationRun as EvaluationRun,
+    EvaluationSet as EvaluationSet,
+    Prompt as Prompt,
+    PromptExperiment as PromptExperiment,
+    PromptOutcome as PromptOutcome,
+    PromptVersion as PromptVersion,
+)
 from apps.providers.models.providers import Model as Model, Provider as Provider
 from apps.providers.models.routing import (
     GatewaySettings as GatewaySettings,

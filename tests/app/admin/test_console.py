@@ -35,6 +35,8 @@ LISTS = [
     "/admin/providers/guardrailpolicy/",
     "/admin/providers/contentrule/",
     "/admin/providers/guardraildecision/",
+    "/admin/providers/prompt/",
+    "/admin/providers/promptversion/",
 ]
 
 

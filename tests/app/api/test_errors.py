@@ -49,6 +49,9 @@ _ARGUMENTS: dict[str, object] = {
     "period": "month",
     "resets_on": "2026-12-01",
     "reasons": ["it lacks: tools"],
+    "prompt": "conversation.title",
+    "part": "message 1",
+    "variable": "question",
 }
 
 

@@ -1,13 +1,9 @@
-"""What is a command and what is not; what the assistant is told first. Pure, hence fast."""
+"""What is a command and what is not. Pure, hence fast."""
 
 import pytest
 from hypothesis import given, strategies as st
 
-from apps.conversations.contracts import Mode, TurnSettings
 from apps.conversations.domain.commands import near_matches, parse_command
-from apps.conversations.domain.modes import MODES
-from apps.conversations.domain.personas import BUILTIN_PERSONAS, DEFAULT_PERSONA
-from apps.conversations.instructions import instruction_text
 
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9_-]{0,20}", fullmatch=True)
 
@@ -66,40 +62,3 @@ def test_near_matches_are_known_names_and_few(name: str, known: list[str]) -> No
 def test_a_slip_of_the_finger_finds_the_command() -> None:
     assert near_matches("perosna", ["persona", "help", "mode"]) == ["persona"]
     assert near_matches("mem", ["memory", "mode"]) == ["memory"]
-
-
-def test_the_default_assistant_is_told_one_sentence() -> None:
-    assert instruction_text(TurnSettings(), "Acme") == (
-        "You are Karen, a helpful AI assistant for Acme."
-    )
-
-
-def test_persona_mode_and_instruction_follow_each_other_most_general_first() -> None:
-    settings = TurnSettings(
-        mode=Mode.CODE,
-        persona_name="Ada",
-        persona_instruction="You like proofs.",
-        system_instruction="Answer in French.",
-    )
-
-    text = instruction_text(settings, "{weird} %s workspace")
-
-    assert text.split("\n\n") == [
-        "You are Ada, a helpful AI assistant for {weird} %s workspace.",
-        "You like proofs.",
-        MODES[Mode.CODE].instruction,
-        "Answer in French.",
-    ]
-
-
-def test_every_mode_says_something_of_its_own() -> None:
-    told = [MODES[mode].instruction for mode in Mode]
-
-    assert set(MODES) == set(Mode)
-    assert len(set(told)) == len(told)
-    assert all(MODES[mode].temperature is not None for mode in Mode if mode is not Mode.DEFAULT)
-
-
-def test_the_built_in_personas_are_karen_and_two_who_differ() -> None:
-    assert next(iter(BUILTIN_PERSONAS)) == DEFAULT_PERSONA
-    assert len({persona.instruction for persona in BUILTIN_PERSONAS.values()}) == 3

@@ -1,0 +1,3 @@
+"""The gateway in the operators' console, one module per subject; importing them registers them."""
+
+from apps.providers.admin import guardrails as guardrails, prompts as prompts

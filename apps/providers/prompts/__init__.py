@@ -1,0 +1,1 @@
+"""Prompts: what ships with Karen, what stands in force, and how it is rendered."""
