@@ -212,6 +212,12 @@ class Environment:
     openai_models: str = _var(
         "", "Comma-separated model names offered from that service.", group="Models"
     )
+    workspace_adapters: str = _var(
+        "",
+        "Comma-separated names of installed adapters (`docs/providers.md`) that workspaces may "
+        "use for providers of their own; the platform may use each.",
+        group="Models",
+    )
     chat_tool_rounds: int = _var(
         6, "Most times a model may call tools before it has to answer.", group="Models"
     )

@@ -319,6 +319,7 @@ PROVIDERS_ECHO = False
 OPENAI_API_KEY = ENV.openai_api_key
 OPENAI_BASE_URL = ENV.openai_base_url
 OPENAI_MODELS = ENV.openai_models
+WORKSPACE_ADAPTERS = ENV.workspace_adapters
 DEFAULT_MODEL = ENV.default_model
 GATEWAY_UPKEEP = True
 LOCAL_MODEL = ENV.local_model

@@ -1,0 +1,1 @@
+"""REST: providers, their models, the gateway's settings, routing policies."""
