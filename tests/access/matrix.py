@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from apps.accounts.permissions import CHAT_USER, MEMORY_READ, MEMORY_WRITE
+from apps.accounts.permissions import CHAT_USER, MEMORY_READ, MEMORY_WRITE, TENANT_ADMIN
 
 
 class Host(StrEnum):
@@ -40,6 +40,7 @@ class Row:
         body: The JSON body of a writing request.
         success: Statuses that mean "let through".
         hidden: Refusals answer 404, because outsiders may not know the address exists.
+        common: What the address names belongs to the workspace, not to one of its people.
     """
 
     host: Host
@@ -50,6 +51,7 @@ class Row:
     body: Mapping[str, object] = field(default_factory=dict)
     success: tuple[int, ...] = (200,)
     hidden: bool = False
+    common: bool = False
 
     @property
     def is_api(self) -> bool:
@@ -254,6 +256,70 @@ def _settings_rows() -> tuple[Row, ...]:
     )
 
 
+def _admin(route: str, **values: object) -> Row:
+    return Row(
+        host=Host.WORKSPACE,
+        route=f"api/v1/{route}",
+        demands=TENANT_ADMIN,
+        common=True,
+        **values,  # type: ignore[arg-type]  # passed on as given
+    )
+
+
+_PROVIDER = "providers/<uuid:provider_id>"
+_THE_PROVIDER = "/api/v1/providers/{provider}"
+_PROVIDED = f"{_PROVIDER}/models/<uuid:model_id>"
+_THE_PROVIDED = "/api/v1/providers/{provider}/models/{provided}"
+_POLICY = "routing-policies/<uuid:policy_id>"
+_THE_POLICY = "/api/v1/routing-policies/{policy}"
+
+
+def _provider_rows() -> tuple[Row, ...]:
+    new = {"slug": "matrix", "base_url": "https://api.example.com/v1"}
+    return (
+        _admin("providers"),
+        _admin("providers", method="POST", body=new, success=(201,)),
+        _admin(_PROVIDER, path=_THE_PROVIDER),
+        _admin(_PROVIDER, path=_THE_PROVIDER, method="PATCH", body={"label": "Other"}),
+        _admin(_PROVIDER, path=_THE_PROVIDER, method="DELETE", success=(204,)),
+        _admin(
+            f"{_PROVIDER}/key", path=f"{_THE_PROVIDER}/key", method="PUT", body={"key": "sk-matrix"}
+        ),
+        _admin(f"{_PROVIDER}/key", path=f"{_THE_PROVIDER}/key", method="DELETE"),
+        # Its address is this machine, which a workspace's provider never reaches.
+        _admin(f"{_PROVIDER}/test", path=f"{_THE_PROVIDER}/test", method="POST"),
+        _admin(
+            f"{_PROVIDER}/discover",
+            path=f"{_THE_PROVIDER}/discover",
+            method="POST",
+            success=(409,),
+        ),
+        _admin(f"{_PROVIDER}/models", path=f"{_THE_PROVIDER}/models"),
+        _admin(
+            f"{_PROVIDER}/models",
+            path=f"{_THE_PROVIDER}/models",
+            method="POST",
+            body={"name": "another"},
+            success=(201,),
+        ),
+        _admin(
+            f"{_PROVIDER}/models",
+            path=f"{_THE_PROVIDER}/models",
+            method="PUT",
+            body={"models": ["{provided}"]},
+        ),
+        _admin(_PROVIDED, path=_THE_PROVIDED, method="PATCH", body={"label": "Other"}),
+        _admin(_PROVIDED, path=_THE_PROVIDED, method="DELETE", success=(204,)),
+        _admin("gateway/settings"),
+        _admin("gateway/settings", method="PATCH", body={"cache_ttl_s": 60}),
+        _admin("routing-policies"),
+        _admin("routing-policies", method="POST", body={"name": "matrix"}, success=(201,)),
+        _admin(_POLICY, path=_THE_POLICY),
+        _admin(_POLICY, path=_THE_POLICY, method="PATCH", body={"name": "Other"}),
+        _admin(_POLICY, path=_THE_POLICY, method="DELETE", success=(204,)),
+    )
+
+
 EXPORTED: Mapping[str, object] = {
     "format": "karen.conversation",
     "version": 1,
@@ -365,6 +431,7 @@ _WORKSPACE = (
         success=(202,),
     ),
     *_settings_rows(),
+    *_provider_rows(),
     _api("attachments"),
     # Whoever is let through is told that a form is wanted; tests/app/attachments sends one.
     _api("attachments", method="POST", success=(415,)),

@@ -23,6 +23,13 @@ from apps.core.concurrency import platform_db
 from apps.core.ids import new_id
 from apps.core.scope import Actor, TenantRef
 from apps.memory import services as memory
+from apps.providers.models import Provider
+from apps.providers.services import (
+    PolicyFields,
+    ProviderFields,
+    providers,
+    routing_policies,
+)
 from tests.access.matrix import EXPORTED, ROWS, SOCKETS, Access, Host, Row, SocketRow
 from tests.access.routes import routes_of
 from tests.factories import ready_attachment, send
@@ -122,6 +129,14 @@ def _things_of(ann: Actor, conversation_id: UUID, message_id: UUID) -> dict[str,
     )
     common = conversations.start_conversation(actor=ann, permission=CHAT_USER)
     assert ann.id is not None
+    provider = providers.create_provider(
+        actor=ann,
+        fields=ProviderFields(slug="mine", base_url="https://api.example.com/v1"),
+        models=("plain",),
+    )
+    # No service sets up an address that is never contacted; nothing else works offline.
+    Provider.objects.filter(pk=provider.id).update(base_url="http://127.0.0.1:9/v1")
+    policy = routing_policies.create_routing_policy(actor=ann, fields=PolicyFields(name="mine"))
     member = Participant.objects.create(  # somebody whose account is not a person of the tests
         conversation_id=common.id, user_id=new_id(), added_by=ann.id
     )
@@ -131,6 +146,9 @@ def _things_of(ann: Actor, conversation_id: UUID, message_id: UUID) -> dict[str,
         "persona": persona.slug,
         "import": taken_in.id,
         "common": common.id,
+        "provider": provider.id,
+        "provided": provider.models[0].id,
+        "policy": policy.id,
         "member": member.user_id,
     }
 
@@ -206,7 +224,7 @@ def test_an_object_of_another_workspace_does_not_exist(
     assert scene.ask(browser_of(people.gus, scene.world.globex), row).status_code == 404
 
 
-@_each([row for row in _PERMISSIONS if row.has_object])
+@_each([row for row in _PERMISSIONS if row.has_object and not row.common])
 def test_an_object_of_a_colleague_does_not_exist(
     scene: Scene, people: People, browser_of: BrowserOf, row: Row
 ) -> None:

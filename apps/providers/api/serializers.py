@@ -13,7 +13,7 @@ class ModelSerializer(serializers.Serializer[object]):
     id = serializers.UUIDField()
     model = serializers.CharField(help_text="The id by which it is asked for.")
     name = serializers.CharField(help_text="What the provider calls it.")
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # a field of this name
     position = serializers.IntegerField(help_text="Lower comes first.")
     is_enabled = serializers.BooleanField()
     context_tokens = serializers.IntegerField()
@@ -40,7 +40,7 @@ class ProviderSerializer(serializers.Serializer[object]):
 
     id = serializers.UUIDField()
     slug = serializers.CharField(help_text="First part of its models' ids.")
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # a field of this name
     preset = serializers.CharField()
     adapter = serializers.CharField()
     base_url = serializers.CharField()
@@ -64,7 +64,7 @@ class ProviderSerializer(serializers.Serializer[object]):
 class ProviderChangeSerializer(serializers.Serializer[object]):
     """What may be changed; what is left out stays. Another address forgets the key."""
 
-    label = serializers.CharField(max_length=80, required=False)
+    label = serializers.CharField(max_length=80, required=False)  # type: ignore[assignment]  # a field of this name
     adapter = serializers.CharField(max_length=60, required=False)
     base_url = serializers.CharField(max_length=400, required=False, allow_blank=True)
     is_enabled = serializers.BooleanField(required=False)
@@ -99,7 +99,7 @@ class ModelChangeSerializer(serializers.Serializer[object]):
     """What may be written about a model; null means: what is known of its name."""
 
     name = serializers.CharField(max_length=150, required=False)
-    label = serializers.CharField(max_length=120, required=False, allow_blank=True)
+    label = serializers.CharField(max_length=120, required=False, allow_blank=True)  # type: ignore[assignment]  # a field of this name
     position = serializers.IntegerField(min_value=0, max_value=32_767, required=False)
     is_enabled = serializers.BooleanField(required=False)
     context_tokens = serializers.IntegerField(min_value=1, required=False, allow_null=True)
@@ -169,7 +169,7 @@ class DiscoveredModelSerializer(serializers.Serializer[object]):
     """A model that a provider lists."""
 
     name = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # a field of this name
     context_tokens = serializers.IntegerField()
     supports_tools = serializers.BooleanField()
     supports_vision = serializers.BooleanField()
@@ -243,7 +243,9 @@ class FallbacksSerializer(serializers.Serializer[object]):
     """Which models are asked instead, by cause."""
 
     failure = serializers.ListField(child=serializers.CharField(), required=False)
-    context = serializers.ListField(child=serializers.CharField(), required=False)
+    context = serializers.ListField(  # type: ignore[assignment]  # a field of this name
+        child=serializers.CharField(), required=False
+    )
     refusal = serializers.ListField(child=serializers.CharField(), required=False)
 
 

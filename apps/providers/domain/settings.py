@@ -27,7 +27,7 @@ RESERVED_SLUGS = frozenset(
 
 BUILT_IN_ADAPTER = "openai_compatible"
 SLUG_PATTERN = r"^[a-z0-9][a-z0-9_-]*$"
-NAME_PATTERN = r"^[^\s/][^\s]*$"
+NAME_PATTERN = r"^\S+$"  # a path where a server of one's own names models by file
 
 _COUNT_MAX = 1_000_000_000
 _PRICE_MAX = Decimal(100_000)

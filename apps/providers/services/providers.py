@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
+from pydantic import ValidationError
 
 from apps.core import http
 from apps.core.clock import now
@@ -157,9 +158,17 @@ def create_provider(
         raise Conflict(_("There is a provider of this name already.")) from None
     record_change("provider.created", row, new={"preset": row.preset, "base_url": row.base_url})
     for position, name in enumerate(dict.fromkeys(models)):
-        provider_models.insert_model(row, ModelFields(name=name, position=position))
+        provider_models.insert_model(row, _named_model(name, position))
     configuration.changed()
     return _view(row, actor)
+
+
+def _named_model(name: str, position: int) -> ModelFields:
+    try:
+        return ModelFields(name=name, position=position)
+    except ValidationError as error:
+        problem = _("“%(name)s” cannot be the name of a model.") % {"name": name[:60]}
+        raise InvalidInput(fields={"models": [problem]}) from error
 
 
 @transaction.atomic(durable=True)
@@ -285,8 +294,9 @@ def _write(row: Provider, given: dict[str, object], owner_id: UUID | None) -> No
         setattr(row, name, " ".join(str(value).split()) if name == "label" else value)
     if row.adapter not in _adapters_for(owner_id):
         raise InvalidInput(fields={"adapter": [_("No adapter of this name may be used here.")]})
-    row.base_url = normal_address(row.base_url)
-    check_address(row.base_url, owner_id=owner_id, required=row.adapter == BUILT_IN_ADAPTER)
+    if {"base_url", "adapter"} & set(given):
+        row.base_url = normal_address(row.base_url)
+        check_address(row.base_url, owner_id=owner_id, required=row.adapter == BUILT_IN_ADAPTER)
 
 
 def check_address(url: str, *, owner_id: UUID | None, required: bool = True) -> None:
