@@ -320,6 +320,45 @@ def _provider_rows() -> tuple[Row, ...]:
     )
 
 
+def _page(route: str, **values: object) -> Row:
+    return Row(
+        host=Host.WORKSPACE,
+        route=f"settings/{route}",
+        demands=TENANT_ADMIN,
+        common=True,
+        **values,  # type: ignore[arg-type]  # passed on as given
+    )
+
+
+def _provider_pages() -> tuple[Row, ...]:
+    one, at = "providers/<uuid:provider_id>/", "/settings/providers/{provider}/"
+    model, model_at = f"{one}models/<uuid:model_id>/", f"{at}models/{{provided}}/"
+    rule, rule_at = "gateway/policies/<uuid:policy_id>/", "/settings/gateway/policies/{policy}/"
+
+    def posted(route: str, path: str, *success: int) -> Row:
+        return _page(route, path=path, method="POST", success=success or (302,))
+
+    return (
+        _page("providers/"),
+        _page(one, path=at),
+        # Without a key, or a name, the page comes back and says so.
+        posted(f"{one}key/", f"{at}key/", 200),
+        posted(f"{one}models/", f"{at}models/", 200),
+        posted(f"{one}switch/", f"{at}switch/"),
+        posted(f"{one}delete/", f"{at}delete/"),
+        posted(f"{one}test/", f"{at}test/", 200),
+        posted(f"{one}discover/", f"{at}discover/", 200),
+        posted(f"{one}adopt/", f"{at}adopt/"),
+        _page(model, path=model_at),
+        posted(f"{model}raise/", f"{model_at}raise/"),
+        posted(f"{model}remove/", f"{model_at}remove/"),
+        _page("gateway/"),
+        _page("gateway/policies/"),
+        _page(rule, path=rule_at),
+        posted(f"{rule}delete/", f"{rule_at}delete/"),
+    )
+
+
 EXPORTED: Mapping[str, object] = {
     "format": "karen.conversation",
     "version": 1,
@@ -432,6 +471,7 @@ _WORKSPACE = (
     ),
     *_settings_rows(),
     *_provider_rows(),
+    *_provider_pages(),
     _api("attachments"),
     # Whoever is let through is told that a form is wanted; tests/app/attachments sends one.
     _api("attachments", method="POST", success=(415,)),

@@ -3,6 +3,8 @@
 from apps.providers.domain.settings import (
     GatewayFields as GatewayFields,
     ModelFields as ModelFields,
+    ModelView as ModelView,
     PolicyFields as PolicyFields,
+    PolicyView as PolicyView,
     ProviderFields as ProviderFields,
 )

@@ -3,6 +3,7 @@
 No database connection is held while the provider is asked.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 from uuid import UUID
@@ -27,9 +28,10 @@ from apps.providers.domain.examination import (
 from apps.providers.domain.listings import ListedModel
 from apps.providers.domain.presets import PRESETS
 from apps.providers.domain.profiles import profile_of
-from apps.providers.domain.settings import BUILT_IN_ADAPTER, DiscoveredModel
+from apps.providers.domain.settings import BUILT_IN_ADAPTER, DiscoveredModel, ModelView
 from apps.providers.models import Model, Provider
 from apps.providers.registry import Endpoint
+from apps.providers.services import models
 from apps.providers.services.access import access_provider, record_change
 from apps.providers.services.advice import advice_for, step_words
 
@@ -138,6 +140,18 @@ def discover_models(*, actor: Actor, provider_id: UUID) -> tuple[DiscoveredModel
         raise Conflict(" ".join(advice_for(ending)))
     added = set(Model.objects.filter(provider=row).values_list("name", flat=True))
     return tuple(_discovered(row, each, is_added=each.name in added) for each in listing.models)
+
+
+def adopt_models(*, actor: Actor, provider_id: UUID, names: Sequence[str]) -> tuple[ModelView, ...]:
+    """Ask a provider for its models and add those of these names, with what it tells of them.
+
+    Raises:
+        KarenError: As `discover_models` and `models.add_discovered`.
+    """
+    wanted = set(names)
+    found = discover_models(actor=actor, provider_id=provider_id)
+    chosen = [each for each in found if each.name in wanted]
+    return models.add_discovered(actor=actor, provider_id=provider_id, found=chosen)
 
 
 def _row_to_examine(actor: Actor, provider_id: UUID) -> Provider:

@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET
 
-from apps.accounts.permissions import CHAT_USER
+from apps.accounts.permissions import CHAT_USER, TENANT_ADMIN
 from apps.conversations import selectors as conversations
 from apps.conversations.errors import ConversationNotFound
 from apps.core import scope
@@ -68,6 +68,7 @@ def chat(request: HttpRequest, conversation_id: UUID | None = None) -> HttpRespo
         "person": person,
         "first_name": person.split()[0] if person.split() else person,
         "starters": STARTERS,
+        "administers": actor.may(TENANT_ADMIN),
         "boot": {
             "conversation_id": conversation_id,
             "max_characters": settings.CHAT_MESSAGE_MAX_CHARACTERS,

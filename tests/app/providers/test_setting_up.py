@@ -332,7 +332,7 @@ def test_wrong_fields_are_refused_and_nothing_is_kept(
 def test_a_name_stays_because_ids_go_by_it(ann: Administrator, committed: World) -> None:
     made = _made(ann)
     with scope.tenant_scope(committed.acme), scope.actor_scope(scope.SYSTEM):
-            with pytest.raises(InvalidInput):
+        with pytest.raises(InvalidInput):
             providers.change_provider(
                 actor=scope.SYSTEM,
                 provider_id=UUID(str(made["id"])),
