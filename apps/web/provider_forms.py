@@ -66,14 +66,26 @@ class NewProviderForm(ServiceForm):
         max_length=400,
         widget=forms.URLInput(attrs={"placeholder": "https://api.example.com/v1"}),
     )
-    key = forms.CharField(label=_("Key"), max_length=4000, required=False)
+    key = forms.CharField(
+        label=_("Key"),
+        max_length=4000,
+        error_messages={"required": _("This provider answers nobody without a key.")},
+    )
     models = forms.MultipleChoiceField(
         label=_("Models to begin with"), required=False, widget=forms.CheckboxSelectMultiple
     )
 
-    def __init__(self, *args: Any, names: Iterable[str] = (), hint: str = "", **more: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        names: Iterable[str],
+        hint: str,
+        needs_key: bool,
+        **more: Any,
+    ) -> None:
         super().__init__(*args, **more)
         self.fields["key"].widget = key_widget(hint)
+        self.fields["key"].required = needs_key
         models = self.fields["models"]
         assert isinstance(models, forms.MultipleChoiceField)
         models.choices = [(name, name) for name in names]

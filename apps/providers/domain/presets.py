@@ -89,7 +89,7 @@ _CLOUDS = (
     ),
     Preset(
         slug="huggingface",
-        label="Hugging Face router",
+        label="Hugging Face",
         base_url="https://router.huggingface.co/v1",
         docs="https://huggingface.co/docs/inference-providers",
         key_hint="hf_…",
@@ -144,7 +144,7 @@ _OWN_SERVERS = (
     ),
     Preset(
         slug=OTHER,
-        label="Another OpenAI-compatible server",
+        label="Another server",
         key_hint="what the server asks for",
         needs_key=False,
     ),

@@ -98,6 +98,17 @@ class PolicyFields(_Fields):
     fallbacks: dict[str, Any] = Field(default_factory=dict)
 
 
+def price_words(read: Decimal | None, written: Decimal | None) -> str:
+    """Return two prices as people write them, such as `$0.15 / $0.6`; empty for unknown ones."""
+    if read is None or written is None:
+        return ""
+    return f"{_dollars(read)} / {_dollars(written)}"
+
+
+def _dollars(price: Decimal) -> str:
+    return "$" + f"{price:.4f}".rstrip("0").rstrip(".")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelView:
     """A model as its administrators see it.
@@ -127,6 +138,11 @@ class ModelView:
     cached_price: Decimal | None
     output_price: Decimal | None
     price_source: str
+
+    @property
+    def prices(self) -> str:
+        """What a million tokens cost, read and written; empty where nobody knows."""
+        return price_words(self.input_price, self.output_price)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,3 +235,8 @@ class DiscoveredModel:
     input_price: Decimal | None
     output_price: Decimal | None
     is_added: bool
+
+    @property
+    def prices(self) -> str:
+        """What a million tokens cost, read and written; empty where nobody knows."""
+        return price_words(self.input_price, self.output_price)

@@ -54,6 +54,7 @@ def provider_list(request: HttpRequest) -> HttpResponse:
             initial={"preset": chosen.slug, "models": chosen.models[:1], **known},
             names=chosen.models,
             hint=chosen.key_hint,
+            needs_key=chosen.needs_key,
         )
         if form.is_valid():
             made = _set_up(form)
@@ -103,6 +104,7 @@ def render_provider(
     names = ("label", "base_url", "is_trusted", "simulate_failure", *_LIMITS)
     context = {
         "provider": view,
+        "provider_id": view.id,
         "preset": preset,
         "form": ProviderForm(initial={name: getattr(view, name) for name in names}),
         "key_form": KeyForm(hint=preset.key_hint if preset else ""),

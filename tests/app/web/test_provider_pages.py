@@ -124,7 +124,10 @@ def test_a_test_from_the_page_says_what_failed(ann: Client) -> None:
 
 
 def test_the_key_is_replaced_and_forgotten_from_the_page(ann: Client) -> None:
-    page = _set_up(ann, key="")
+    text = _text(ann.post(LIST, {**NEW, "key": ""}))
+    assert "answers nobody without a key" in text
+    page = _set_up(ann)
+    ann.post(f"{page}key/", {"remove": "yes"})
 
     assert "answers nobody without one" in _text(ann.get(page))
     text = _text(ann.post(f"{page}key/", {"key": "two words"}))
