@@ -158,6 +158,14 @@ class PluggedAdapter:
         finally:
             self._release(model, loaded)
 
+    async def aclose(self) -> None:
+        """Unload what the running event loop has loaded and nobody uses."""
+        for model, loaded in self._models.get(asyncio.get_running_loop(), {}).items():
+            if loaded.timer is not None:
+                loaded.timer.cancel()
+                loaded.timer = None
+            await self._unload(model, loaded)
+
     def _claim(self, model: str) -> _Loaded:
         models = self._models.setdefault(asyncio.get_running_loop(), {})
         loaded = models.setdefault(model, _Loaded())

@@ -7,9 +7,10 @@ eyes of its own operators.
 import asyncio
 import ssl
 import time
-from collections.abc import Iterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import httpcore2
 import httpx2
@@ -21,7 +22,7 @@ from apps.core.http import DestinationRefused, ResponseTooLarge
 from apps.core.logging import get_logger
 from apps.providers import registry
 from apps.providers.adapters.openai_compatible import http_client
-from apps.providers.contracts import ChatMessage, Finished, ModelRequest, Role
+from apps.providers.contracts import ChatAdapter, ChatMessage, Finished, ModelRequest, Role
 from apps.providers.domain.examination import Ending, Step, StepReport, ending_of_status
 from apps.providers.domain.listings import ListedModel, NotAList, listed_models
 from apps.providers.domain.sse import SseError
@@ -96,12 +97,12 @@ async def ask_shortly(
         partition="examination",
     )
     report = StepReport(step=Step.ASK, ending=Ending.ANSWER_CUT)
-    build = registry.wire(adapter)
     try:
-        if build is None:
-            raise ConfigurationError(f"no installed adapter is called {adapter}")
         async with asyncio.timeout(total_s):
-            async with aclosing(build(endpoint).stream(request)) as events:
+            async with (
+                _adapter_for_once(endpoint, adapter) as asked,
+                aclosing(asked.stream(request)) as events,
+            ):
                 async for event in events:
                     if isinstance(event, Finished):
                         report = replace(report, ending=Ending.OK)
@@ -111,6 +112,26 @@ async def ask_shortly(
         ending, status = diagnosis_of(error)
         report = replace(report, ending=ending, http_status=status)
     return replace(report, took_ms=_ms_since(started))
+
+
+@runtime_checkable
+class _Closable(Protocol):
+    """An adapter that keeps connections or models and can give them back."""
+
+    async def aclose(self) -> None: ...
+
+
+@asynccontextmanager
+async def _adapter_for_once(endpoint: registry.Endpoint, name: str) -> AsyncIterator[ChatAdapter]:
+    build = registry.wire(name)
+    if build is None:
+        raise ConfigurationError(f"no installed adapter is called {name}")
+    adapter = build(endpoint)
+    try:
+        yield adapter
+    finally:
+        if isinstance(adapter, _Closable):
+            await adapter.aclose()
 
 
 def _ms_since(started: float) -> int:

@@ -29,7 +29,7 @@ def get_gateway_settings(*, actor: Actor) -> GatewayView:
     return _view(own or _inherited(owner_id), is_own=own is not None)
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic  # not durable: the console saves inside its own transaction
 def change_gateway_settings(*, actor: Actor, fields: GatewayFields) -> GatewayView:
     """Change the given settings; the first change of a workspace begins from the platform's.
 

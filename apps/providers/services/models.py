@@ -38,7 +38,7 @@ _NULLABLE = frozenset(
 )
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic  # not durable: the console saves inside its own transaction
 def add_model(*, actor: Actor, provider_id: UUID, fields: ModelFields) -> ModelView:
     """Add a model to a provider.
 
@@ -53,7 +53,7 @@ def add_model(*, actor: Actor, provider_id: UUID, fields: ModelFields) -> ModelV
     return model_view(provider, row)
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic  # not durable: the console saves inside its own transaction
 def add_discovered(
     *, actor: Actor, provider_id: UUID, found: Sequence[DiscoveredModel]
 ) -> tuple[ModelView, ...]:
@@ -77,7 +77,7 @@ def add_discovered(
     return tuple(model_view(provider, row) for row in added)
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic  # not durable: the console saves inside its own transaction
 def change_model(
     *, actor: Actor, provider_id: UUID, model_id: UUID, fields: ModelFields
 ) -> ModelView:
@@ -102,7 +102,7 @@ def change_model(
     return model_view(row.provider, row)
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic  # not durable: the console saves inside its own transaction
 def delete_model(*, actor: Actor, provider_id: UUID, model_id: UUID) -> None:
     """Take a model away; what asks for it is told that there is none.
 
@@ -116,7 +116,7 @@ def delete_model(*, actor: Actor, provider_id: UUID, model_id: UUID) -> None:
     configuration.changed()
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic  # not durable: the console saves inside its own transaction
 def order_models(
     *, actor: Actor, provider_id: UUID, model_ids: Sequence[UUID]
 ) -> tuple[ModelView, ...]:

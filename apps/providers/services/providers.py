@@ -121,7 +121,7 @@ def _view(row: Provider, actor: Actor) -> ProviderView:
 
 
 @sensitive_variables("key")
-@transaction.atomic(durable=True)
+@transaction.atomic  # not durable: the console saves inside its own transaction
 def create_provider(
     *, actor: Actor, fields: ProviderFields, key: str = "", models: tuple[str, ...] = ()
 ) -> ProviderView:
@@ -137,9 +137,7 @@ def create_provider(
     owner_id = require_administrator(actor)
     preset = _preset(fields.preset, owner_id)
     slug = fields.slug or preset.slug
-    if slug in RESERVED_SLUGS or slug in _installed_kinds():
-        problem = _("This name is taken by Karen's own models. Choose another one.")
-        raise InvalidInput(fields={"slug": [problem]})
+    check_slug(slug)
     if Provider.objects.filter(owned(owner_id)).count() >= PROVIDERS_MAX:
         raise Conflict(_("There are too many providers already. Delete one first."))
     given = fields.model_dump(exclude_unset=True, exclude=set(_FIXED))
@@ -171,7 +169,7 @@ def _named_model(name: str, position: int) -> ModelFields:
         raise InvalidInput(fields={"models": [problem]}) from error
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic  # not durable: the console saves inside its own transaction
 def change_provider(*, actor: Actor, provider_id: UUID, fields: ProviderFields) -> ProviderView:
     """Change the given fields; another address or adapter forgets the key.
 
@@ -203,7 +201,7 @@ def change_provider(*, actor: Actor, provider_id: UUID, fields: ProviderFields) 
     return _view(row, actor)
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic  # not durable: the console saves inside its own transaction
 def delete_provider(*, actor: Actor, provider_id: UUID) -> None:
     """Delete a provider with its key and models; calls under way end as they would have.
 
@@ -219,7 +217,7 @@ def delete_provider(*, actor: Actor, provider_id: UUID) -> None:
 
 
 @sensitive_variables("key")
-@transaction.atomic(durable=True)
+@transaction.atomic  # not durable: the console saves inside its own transaction
 def set_provider_key(*, actor: Actor, provider_id: UUID, key: str) -> ProviderView:
     """Keep a key, sealed; it replaces the one before and is asked with from the next call on.
 
@@ -237,7 +235,7 @@ def set_provider_key(*, actor: Actor, provider_id: UUID, key: str) -> ProviderVi
     return _view(row, actor)
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic  # not durable: the console saves inside its own transaction
 def remove_provider_key(*, actor: Actor, provider_id: UUID) -> ProviderView:
     """Forget a provider's key; a repeat changes nothing.
 
@@ -261,11 +259,7 @@ def _save_key(row: Provider) -> None:
 
 
 def _keep_key(row: Provider, key: str) -> None:
-    text = key.strip()
-    # It travels in a header: a blank or a line break inside would be refused there, or worse.
-    if not text or len(text) > KEY_MAX_CHARACTERS or not text.isascii() or not _is_plain(text):
-        problem = _("This cannot be a key: paste it as the provider shows it, without blanks.")
-        raise InvalidInput(fields={"key": [problem]})
+    text = check_key(key)
     row.sealed_key = seal(
         text.encode(),
         key=sources.sealing_key(row.tenant_id),
@@ -273,10 +267,6 @@ def _keep_key(row: Provider, key: str) -> None:
     )
     row.key_hint = text[-_HINT_CHARACTERS:] if len(text) >= _HINT_FROM else ""
     row.key_refused_at = None
-
-
-def _is_plain(text: str) -> bool:
-    return text.isprintable() and " " not in text
 
 
 def _forget_key(row: Provider) -> None:
@@ -292,11 +282,46 @@ def _write(row: Provider, given: dict[str, object], owner_id: UUID | None) -> No
         if value is None and name not in _NULLABLE:
             raise InvalidInput(fields={name: [_("This cannot be empty.")]})
         setattr(row, name, " ".join(str(value).split()) if name == "label" else value)
-    if row.adapter not in _adapters_for(owner_id):
-        raise InvalidInput(fields={"adapter": [_("No adapter of this name may be used here.")]})
+    check_adapter(row.adapter, owner_id=owner_id)
     if {"base_url", "adapter"} & set(given):
         row.base_url = normal_address(row.base_url)
         check_address(row.base_url, owner_id=owner_id, required=row.adapter == BUILT_IN_ADAPTER)
+
+
+def check_slug(slug: str) -> None:
+    """Refuse a slug that Karen's own models have.
+
+    Raises:
+        InvalidInput: It is one.
+    """
+    if slug in RESERVED_SLUGS or slug in _installed_kinds():
+        problem = _("This name is taken by Karen's own models. Choose another one.")
+        raise InvalidInput(fields={"slug": [problem]})
+
+
+def check_adapter(name: str, *, owner_id: UUID | None) -> None:
+    """Refuse a way of speaking that is not installed, or not allowed to workspaces.
+
+    Raises:
+        InvalidInput: It is not.
+    """
+    if name not in _adapters_for(owner_id):
+        raise InvalidInput(fields={"adapter": [_("No adapter of this name may be used here.")]})
+
+
+def check_key(key: str) -> str:
+    """Return a key without blanks around it.
+
+    Raises:
+        InvalidInput: It cannot be a key.
+    """
+    text = key.strip()
+    # It travels in a header: a blank or a line break inside would be refused there, or worse.
+    is_plain = text.isascii() and text.isprintable() and " " not in text
+    if not text or len(text) > KEY_MAX_CHARACTERS or not is_plain:
+        problem = _("This cannot be a key: paste it as the provider shows it, without blanks.")
+        raise InvalidInput(fields={"key": [problem]})
+    return text
 
 
 def check_address(url: str, *, owner_id: UUID | None, required: bool = True) -> None:

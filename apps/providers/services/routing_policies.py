@@ -1,6 +1,7 @@
 """Routing policies: written as JSON, refused where they do not say what routing understands."""
 
 import json
+from collections.abc import Mapping
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -56,7 +57,7 @@ def get_routing_policy(*, actor: Actor, policy_id: UUID) -> PolicyView:
     return _view(row)
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic  # not durable: the console saves inside its own transaction
 def create_routing_policy(*, actor: Actor, fields: PolicyFields) -> PolicyView:
     """Add a policy.
 
@@ -76,7 +77,7 @@ def create_routing_policy(*, actor: Actor, fields: PolicyFields) -> PolicyView:
     return _view(row)
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic  # not durable: the console saves inside its own transaction
 def change_routing_policy(*, actor: Actor, policy_id: UUID, fields: PolicyFields) -> PolicyView:
     """Change the given fields of a policy; each of its three parts is replaced as a whole.
 
@@ -97,7 +98,7 @@ def change_routing_policy(*, actor: Actor, policy_id: UUID, fields: PolicyFields
     return _view(row)
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic  # not durable: the console saves inside its own transaction
 def delete_routing_policy(*, actor: Actor, policy_id: UUID) -> None:
     """Delete a policy.
 
@@ -131,6 +132,20 @@ def parse_parts(texts: dict[str, str]) -> dict[str, object]:
         if not isinstance(parts[name], dict):
             raise InvalidInput(fields={name: [_("Write an object in braces, such as {}.")]})
     return parts
+
+
+def check_parts(parts: Mapping[str, object]) -> None:
+    """Refuse parts of a policy that routing does not understand.
+
+    Raises:
+        InvalidInput: Something in them does not fit; says where.
+    """
+    row = RoutingPolicy(name="?")
+    try:
+        fields = PolicyFields.model_validate({"name": "?", **parts})
+    except ValidationError as error:
+        raise InvalidInput(fields=problems_of(error)) from error
+    _write(row, fields)
 
 
 def _write(row: RoutingPolicy, fields: PolicyFields) -> None:

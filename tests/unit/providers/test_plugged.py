@@ -31,10 +31,13 @@ ENDPOINT = registry.Endpoint(base_url="", api_key="k", allow_private=False)
 MODULE = '''
 """What a package would bring."""
 
+import asyncio
+
 from apps.providers.contracts import Finished, FinishReason, TextDelta
 from apps.providers.errors import ProviderRejected
 
 log = []
+unloaded = asyncio.Event()
 
 
 class Parrot:
@@ -70,6 +73,7 @@ class Parrot:
 
     async def unload_model(self, model):
         log.append(("unload", model))
+        unloaded.set()
 
 
 class Half:
@@ -228,9 +232,7 @@ async def test_a_model_nobody_uses_is_unloaded_and_loaded_again(package: object)
     adapter = plugged.PluggedAdapter("parrot", made, idle_s=0.02)
     await _answer(adapter, "grey")
 
-    async with asyncio.timeout(5):
-        while ("unload", "grey") not in _log():
-            await asyncio.sleep(0.01)
+    await asyncio.wait_for(sys.modules["fake_parrot"].unloaded.wait(), 5)
     await _answer(adapter, "grey")
 
     assert _log().count(("load", "grey")) == 2
@@ -250,4 +252,5 @@ async def test_the_test_button_speaks_through_the_adapter(package: object) -> No
     unknown = await examining.ask_shortly(ENDPOINT, "no-such", model_id="bird/grey")
 
     assert good.ending is Ending.OK
+    assert _log()[-1] == ("unload", "grey")
     assert bad.ending is unknown.ending is Ending.ADAPTER_FAILED
