@@ -224,6 +224,12 @@ class Environment:
         "Seconds for which vectors are kept in Redis; 0 keeps them in each process only.",
         group="Models",
     )
+    workspace_adapters: str = _var(
+        "",
+        "Comma-separated names of installed adapters (`docs/providers.md`) that workspaces may "
+        "use for providers of their own; the platform may use each.",
+        group="Models",
+    )
     chat_tool_rounds: int = _var(
         6, "Most times a model may call tools before it has to answer.", group="Models"
     )

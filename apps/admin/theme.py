@@ -50,6 +50,14 @@ UNFOLD: dict[str, Any] = {
                 ],
             },
             {
+                "title": _("Models"),
+                "items": [
+                    _item(_("Providers"), "cloud", "providers_provider_changelist"),
+                    _item(_("Routing"), "alt_route", "providers_routingpolicy_changelist"),
+                    _item(_("Gateway"), "tune", "providers_gatewaysettings_changelist"),
+                ],
+            },
+            {
                 "title": _("Background work"),
                 "items": [
                     _item(_("Dead letters"), "mail_off", "jobs_deadletter_changelist"),

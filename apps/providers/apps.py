@@ -4,20 +4,21 @@ from django.apps import AppConfig
 from typing_extensions import override
 
 from apps.audit.registry import register_actions
-from apps.providers import builtin
+from apps.providers import builtin, plugged
 from apps.providers.prompts.builtin import register_builtin_prompts
 
 
 class ProvidersConfig(AppConfig):
-    """Registers the providers and prompts that ship with Karen."""
+    """Registers the providers, adapters and prompts that ship with Karen or that packages bring."""
 
     name = "apps.providers"
     label = "providers"
 
     @override
     def ready(self) -> None:
-        """Declare providers, prompts and audit actions."""
+        """Register providers, adapters and prompts; declare audit actions."""
         builtin.register_all()
+        plugged.register_installed()
         register_builtin_prompts()
         register_actions(
             {
@@ -30,5 +31,19 @@ class ProvidersConfig(AppConfig):
                 "prompt.evaluation_set_saved": "Evaluation set of a prompt saved",
                 "prompt.evaluation_set_deleted": "Evaluation set of a prompt deleted",
                 "prompt.evaluation_started": "Evaluation of a prompt started",
+                "gateway.settings_changed": "Gateway settings changed",
+                "provider.created": "Provider set up",
+                "provider.changed": "Provider changed",
+                "provider.deleted": "Provider deleted",
+                "provider.examined": "Provider tried out",
+                "provider.key_set": "Key of a provider set",
+                "provider.key_removed": "Key of a provider removed",
+                "provider.model_added": "Model added",
+                "provider.model_changed": "Model changed",
+                "provider.model_deleted": "Model deleted",
+                "provider.models_ordered": "Models put in order",
+                "routing_policy.created": "Routing policy added",
+                "routing_policy.changed": "Routing policy changed",
+                "routing_policy.deleted": "Routing policy deleted",
             }
         )

@@ -391,3 +391,35 @@ class EmbeddingAdapter(Protocol):
         `apps.providers.errors`.
         """
         ...
+
+
+@runtime_checkable
+class CustomAdapter(Protocol):
+    """What a package offers that brings its own way to models (`docs/providers.md`).
+
+    Its entry point in the group `karen.adapters` names a callable that takes a
+    `registry.Endpoint` and returns one of these. All methods run on one event loop; whatever
+    blocks belongs in a thread of the package's own.
+    """
+
+    async def load_model(self, model: str) -> None:
+        """Make a model ready; called once before its first use and after it was unloaded."""
+        ...
+
+    def generate(self, request: ModelRequest) -> AsyncGenerator[str | ProviderEvent, None]:
+        """Yield the answer: texts, or events where the model says more.
+
+        Closing the generator stops the model. Without a `Finished` the answer counts as whole
+        when the generator ends.
+        """
+        ...
+
+    async def get_embeddings(
+        self, texts: Sequence[str], *, model: str
+    ) -> Sequence[Sequence[float]]:
+        """Return one vector per text, in order."""
+        ...
+
+    async def unload_model(self, model: str) -> None:
+        """Give back what a model holds; called when it was not used for a while."""
+        ...

@@ -333,3 +333,47 @@ class ExperimentRuns(KarenError):
     @override
     def message(self) -> str:
         return _("An experiment with this prompt is running. Stop it first.")
+
+
+class ProviderNotFound(KarenError):
+    """There is no such provider here, or it is another workspace's."""
+
+    code = "provider_not_found"
+    status = 404
+
+    @override
+    def message(self) -> str:
+        return _("There is no such provider here.")
+
+
+class ProviderModelNotFound(KarenError):
+    """The provider has no such model."""
+
+    code = "provider_model_not_found"
+    status = 404
+
+    @override
+    def message(self) -> str:
+        return _("This provider has no such model.")
+
+
+class RoutingPolicyNotFound(KarenError):
+    """There is no such routing policy here, or it is another workspace's."""
+
+    code = "routing_policy_not_found"
+    status = 404
+
+    @override
+    def message(self) -> str:
+        return _("There is no such routing policy here.")
+
+
+class OfferedByPlatform(KarenError):
+    """It is the platform's: a workspace uses it and does not change it."""
+
+    code = "offered_by_platform"
+    status = 403
+
+    @override
+    def message(self) -> str:
+        return _("The platform offers this; only its operators change it. Add your own instead.")

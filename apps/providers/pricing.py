@@ -107,6 +107,25 @@ def _listed_cost(tariff: Tariff, usage: Usage) -> Decimal | None:
         return None
 
 
+@lru_cache(maxsize=4096)
+def listed_price(*, name: str, preset: str, base_url: str) -> tuple[Decimal, Decimal] | None:
+    """Return US dollars for a million tokens read and written, by the price list; None: unknown.
+
+    Of a short question: some models cost more for long ones.
+    """
+    tariff = Tariff(
+        is_free=False,
+        own=None,
+        name=name,
+        provider=_LISTED.get(preset, preset),
+        base_url=base_url,
+    )
+    asked = Usage(prompt_tokens=1000, completion_tokens=0, estimated=False)
+    answered = Usage(prompt_tokens=0, completion_tokens=1000, estimated=False)
+    read, written = _listed_cost(tariff, asked), _listed_cost(tariff, answered)
+    return None if read is None or written is None else (read * 1000, written * 1000)
+
+
 @lru_cache(maxsize=1)
 def _price_list() -> ModuleType:
     # Its tables take 0.4 s to import and most installations never need them.

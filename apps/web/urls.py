@@ -3,13 +3,47 @@
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
-from apps.web.views import chat, guardrails, keys, prompts, public, shares, workspaces
+from apps.web.views import (
+    chat,
+    gateway,
+    guardrails,
+    keys,
+    prompts,
+    provider_models,
+    providers,
+    public,
+    shares,
+    workspaces,
+)
 
 _accounts: list[URLPattern | URLResolver] = [
     path("accounts/", include("allauth.urls")),
     path("workspaces/", workspaces.workspaces, name="workspaces"),
     path("workspaces/<uuid:tenant_id>/open/", workspaces.open_workspace, name="workspace_open"),
     path("signup/address/", public.suggest_address, name="signup_address"),
+]
+
+_PROVIDER = "settings/providers/<uuid:provider_id>/"
+_MODEL = f"{_PROVIDER}models/<uuid:model_id>/"
+_POLICY = "settings/gateway/policies/<uuid:policy_id>/"
+
+_gateway: list[URLPattern | URLResolver] = [
+    path("settings/providers/", providers.provider_list, name="providers_page"),
+    path(_PROVIDER, providers.provider_page, name="provider_page"),
+    path(f"{_PROVIDER}key/", providers.provider_key, name="provider_page_key"),
+    path(f"{_PROVIDER}switch/", providers.provider_switch, name="provider_page_switch"),
+    path(f"{_PROVIDER}delete/", providers.provider_delete, name="provider_page_delete"),
+    path(f"{_PROVIDER}test/", providers.provider_test, name="provider_page_test"),
+    path(f"{_PROVIDER}discover/", provider_models.discover, name="provider_page_discover"),
+    path(f"{_PROVIDER}adopt/", provider_models.adopt, name="provider_page_adopt"),
+    path(f"{_PROVIDER}models/", provider_models.add, name="provider_page_models"),
+    path(_MODEL, provider_models.model_page, name="provider_model_page"),
+    path(f"{_MODEL}raise/", provider_models.raise_model, name="provider_model_raise"),
+    path(f"{_MODEL}remove/", provider_models.remove, name="provider_model_remove"),
+    path("settings/gateway/", gateway.gateway_page, name="gateway_page"),
+    path("settings/gateway/policies/", gateway.policy_page, name="new_policy_page"),
+    path(_POLICY, gateway.policy_page, name="policy_page"),
+    path(f"{_POLICY}delete/", gateway.policy_delete, name="policy_page_delete"),
 ]
 
 platform_urls: list[URLPattern | URLResolver] = [
@@ -39,6 +73,7 @@ workspace_urls: list[URLPattern | URLResolver] = [
         prompts.stop_experiment,
         name="prompt_page_experiment_stop",
     ),
+    *_gateway,
     path("enter/<str:token>/", workspaces.enter, name="enter"),
     path("share/<str:token>/", shares.shared, name="shared"),
     path("accounts/signup/", RedirectView.as_view(pattern_name="account_login")),

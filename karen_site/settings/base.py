@@ -321,6 +321,7 @@ OPENAI_BASE_URL = ENV.openai_base_url
 OPENAI_MODELS = ENV.openai_models
 EMBEDDING_MODEL = ENV.embedding_model
 EMBEDDING_CACHE_S = ENV.embedding_cache_s
+WORKSPACE_ADAPTERS = ENV.workspace_adapters
 DEFAULT_MODEL = ENV.default_model
 GATEWAY_UPKEEP = True
 LOCAL_MODEL = ENV.local_model

@@ -23,8 +23,17 @@ from apps.core.concurrency import platform_db
 from apps.core.ids import new_id
 from apps.core.scope import Actor, TenantRef
 from apps.memory import services as memory
+from apps.providers.models import Provider
 from apps.providers.permissions import EDIT_PROMPTS
-from apps.providers.services import evaluations, experiments, prompts
+from apps.providers.services import (
+    PolicyFields,
+    ProviderFields,
+    evaluations,
+    experiments,
+    prompts,
+    providers,
+    routing_policies,
+)
 from tests.access.matrix import EXPORTED, ROWS, SOCKETS, Access, Host, Row, SocketRow
 from tests.access.routes import routes_of
 from tests.factories import ready_attachment, send
@@ -151,6 +160,14 @@ def _things_of(ann: Actor, conversation_id: UUID, message_id: UUID) -> dict[str,
     )
     common = conversations.start_conversation(actor=ann, permission=CHAT_USER)
     assert ann.id is not None
+    provider = providers.create_provider(
+        actor=ann,
+        fields=ProviderFields(slug="mine", base_url="https://api.example.com/v1"),
+        models=("plain",),
+    )
+    # No service sets up an address that is never contacted; nothing else works offline.
+    Provider.objects.filter(pk=provider.id).update(base_url="http://127.0.0.1:9/v1")
+    policy = routing_policies.create_routing_policy(actor=ann, fields=PolicyFields(name="mine"))
     member = Participant.objects.create(  # somebody whose account is not a person of the tests
         conversation_id=common.id, user_id=new_id(), added_by=ann.id
     )
@@ -160,6 +177,9 @@ def _things_of(ann: Actor, conversation_id: UUID, message_id: UUID) -> dict[str,
         "persona": persona.slug,
         "import": taken_in.id,
         "common": common.id,
+        "provider": provider.id,
+        "provided": provider.models[0].id,
+        "policy": policy.id,
         "member": member.user_id,
     }
 

@@ -23,6 +23,7 @@ from apps.core.errors import KarenError, ProgrammingFault
 from apps.core.http import (
     DestinationRefused,
     ResponseTooLarge,
+    SafeAsyncClient,
     default_ssl_context,
     safe_async_client,
 )
@@ -234,22 +235,37 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _new_client(endpoint: Endpoint, *, timeout: httpx2.Timeout) -> openai.AsyncOpenAI:
+def http_client(
+    endpoint: Endpoint,
+    *,
+    timeout: httpx2.Timeout = TIMEOUT,
+    total_timeout_s: float = TOTAL_TIMEOUT_S,
+    max_bytes: int = MAX_BYTES,
+) -> SafeAsyncClient:
+    """Return a client that reaches an endpoint and nothing that it may not reach.
+
+    Raises:
+        NetworkForbidden: A test would have reached a real provider.
+    """
     host = urlsplit(endpoint.base_url).hostname or ""
     offline = not settings.PROVIDERS_ALLOW_NETWORK
     if offline and not _is_loopback(host):
         raise NetworkForbidden(host)
+    return safe_async_client(
+        allow_private=endpoint.allow_private,
+        loopback_only=offline and endpoint.allow_private,
+        timeout=timeout,
+        total_timeout_s=total_timeout_s,
+        max_bytes=max_bytes,
+        limits=LIMITS,
+    )
+
+
+def _new_client(endpoint: Endpoint, *, timeout: httpx2.Timeout) -> openai.AsyncOpenAI:
     return openai.AsyncOpenAI(
         api_key=endpoint.api_key or "none",  # local servers ask for none, the SDK insists on one
         base_url=endpoint.base_url,
         max_retries=0,
         timeout=timeout,
-        http_client=safe_async_client(
-            allow_private=endpoint.allow_private,
-            loopback_only=offline and endpoint.allow_private,
-            timeout=timeout,
-            total_timeout_s=TOTAL_TIMEOUT_S,
-            max_bytes=MAX_BYTES,
-            limits=LIMITS,
-        ),
+        http_client=http_client(endpoint, timeout=timeout),
     )

@@ -1,3 +1,8 @@
 """The gateway in the operators' console, one module per subject; importing them registers them."""
 
-from apps.providers.admin import guardrails as guardrails, prompts as prompts
+from apps.providers.admin import (
+    guardrails as guardrails,
+    prompts as prompts,
+    providers as providers,
+    routing as routing,
+)

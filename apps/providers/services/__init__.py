@@ -1,4 +1,4 @@
-"""What changes the book of models."""
+"""What changes the gateway's tables, one module per subject."""
 
 from apps.providers.domain.guarding import (
     ContentRule as ContentRule,
@@ -10,6 +10,14 @@ from apps.providers.domain.guarding import (
     RuleAction as RuleAction,
     RuleKind as RuleKind,
     Stage as Stage,
+)
+from apps.providers.domain.settings import (
+    GatewayFields as GatewayFields,
+    ModelFields as ModelFields,
+    ModelView as ModelView,
+    PolicyFields as PolicyFields,
+    PolicyView as PolicyView,
+    ProviderFields as ProviderFields,
 )
 from apps.providers.services.guardrails import (
     GuardrailExplanation as GuardrailExplanation,

@@ -144,7 +144,7 @@ def test_what_does_not_fit_into_the_time_goes_on_in_another_task(
 ) -> None:
     run_id = started(ann, saved(ann, CASE))
     enqueued: list[tuple[str, Any]] = []
-    monkeypatch.setattr(evaluations, "remaining_s", lambda: 1.0)
+    monkeypatch.setattr(trials, "remaining_s", lambda: 1.0)
     monkeypatch.setattr(
         jobs, "enqueue_on_commit", lambda task, **given: enqueued.append((task, given))
     )
