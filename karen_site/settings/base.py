@@ -220,6 +220,7 @@ SIGN_UPS_PER_HOUR = ENV.sign_ups_per_hour
 # -- mail
 globals().update(email_settings(ENV.email_url))
 EMAIL_FILE_PATH = KAREN_VAR / "mail"
+MAIL_IS_SENT = bool(ENV.email_url)  # otherwise it only lies in that folder
 DEFAULT_FROM_EMAIL = ENV.email_from
 SERVER_EMAIL = ENV.email_from
 
