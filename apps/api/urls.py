@@ -17,6 +17,7 @@ _version_1: Routes = [
     path("", include("apps.accounts.api.urls")),
     path("", include("apps.conversations.api.urls")),
     path("", include("apps.memory.api.urls")),
+    path("", include("apps.providers.api.usage_urls")),
 ]
 
 platform_urls: Routes = [

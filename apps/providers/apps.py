@@ -3,6 +3,7 @@
 from django.apps import AppConfig
 from typing_extensions import override
 
+from apps.audit.registry import register_actions
 from apps.providers import builtin
 
 
@@ -15,3 +16,10 @@ class ProvidersConfig(AppConfig):
     @override
     def ready(self) -> None:
         builtin.register_all()
+        register_actions(
+            {
+                "budget.created": "Budget created",
+                "budget.changed": "Budget changed",
+                "budget.deleted": "Budget deleted",
+            }
+        )

@@ -229,3 +229,25 @@ class RouteRefused(KarenError):
     @override
     def message(self) -> str:
         return _("No model may answer this: %(why)s.") % {"why": "; ".join(self.reasons[:3])}
+
+
+class BudgetNotFound(KarenError):
+    """The workspace has no such budget."""
+
+    code = "budget_not_found"
+    status = 404
+
+    @override
+    def message(self) -> str:
+        return _("There is no such budget.")
+
+
+class BudgetExists(KarenError):
+    """There is a budget for the same subject, unit and period."""
+
+    code = "budget_exists"
+    status = 409
+
+    @override
+    def message(self) -> str:
+        return _("There is a budget for this already; change that one.")

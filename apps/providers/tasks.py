@@ -3,8 +3,9 @@
 from uuid import UUID
 
 from apps.core.concurrency import run_async
-from apps.jobs.task import remaining_s, tenant_task
-from apps.providers import pipe
+from apps.jobs.task import global_task, remaining_s, tenant_task
+from apps.providers import pipe, warnings_by_mail
+from apps.providers.services import budgets, ledger
 
 _RESERVE_S = 5.0  # for saying that time is up
 
@@ -31,3 +32,27 @@ def answer_call(*, call_id: str) -> None:
 def embed_call(*, call_id: str) -> None:
     """Make vectors for somebody who waits."""
     run_async(pipe.answer_call(UUID(call_id), within_s=remaining_s() - _RESERVE_S))
+
+
+@global_task(
+    name="providers.tend_ledger",
+    queue="default",
+    deadline_s=120,
+    expires_s=3600,
+    idempotency="state",
+)
+def tend_ledger() -> None:
+    """Make the ledger's months ahead of time, and drop those that are kept no longer."""
+    ledger.tend_ledger()
+
+
+@global_task(
+    name=budgets.WARNING_TASK,
+    queue="default",
+    deadline_s=60,
+    expires_s=24 * 3600,
+    idempotency="enqueued once per budget, subject and period",
+)
+def warn_of_budget(*, use_id: str) -> None:
+    """Write to whoever manages a workspace that a budget passed its alert share."""
+    warnings_by_mail.warn_of_budget(UUID(use_id))

@@ -280,6 +280,7 @@ ELASTICSEARCH_URL = ENV.elasticsearch_url
 ELASTICSEARCH_PREFIX = ENV.elasticsearch_prefix
 CHAT_THREADS = ENV.chat_threads
 CHAT_MAX_TOKENS = ENV.answer_max_tokens
+LEDGER_KEEP_MONTHS = ENV.ledger_keep_months
 CHAT_TEMPERATURE = 0.3
 CHAT_TOOL_ROUNDS = ENV.chat_tool_rounds
 CHAT_TOOL_CALLS = ENV.chat_tool_calls

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from apps.accounts.permissions import CHAT_USER, MEMORY_READ, MEMORY_WRITE
+from apps.accounts.permissions import CHAT_USER, MEMORY_READ, MEMORY_WRITE, TENANT_ADMIN
 
 
 class Host(StrEnum):
@@ -254,6 +254,35 @@ def _settings_rows() -> tuple[Row, ...]:
     )
 
 
+def _usage_rows() -> tuple[Row, ...]:
+    def managed(route: str, **values: object) -> Row:
+        return Row(host=Host.WORKSPACE, route=route, demands=TENANT_ADMIN, **values)  # type: ignore[arg-type]  # passed on as given
+
+    budget = {"level": "tenant", "unit": "tokens", "period": "day", "amount": "1000"}
+    one, one_page = "/api/v1/budgets/{budget}", "/usage/budgets/{budget}/"
+    return (
+        _api("usage"),
+        _api("usage.csv"),
+        _api("usage/calls"),
+        _api("usage/estimate", method="POST", body={"text": "hello", "model": "echo/plain"}),
+        _api("budgets"),
+        managed("api/v1/budgets", method="POST", body=budget, success=(201,)),
+        managed(
+            "api/v1/budgets/<uuid:budget_id>", path=one, method="PATCH", body={"amount": "12"}
+        ),
+        managed("api/v1/budgets/<uuid:budget_id>", path=one, method="DELETE", success=(204,)),
+        Row(host=Host.WORKSPACE, route="usage/", demands=CHAT_USER),
+        managed("usage/budgets/", method="POST"),  # an empty form comes back with its errors
+        managed("usage/budgets/<uuid:budget_id>/", path=one_page, method="POST"),
+        managed(
+            "usage/budgets/<uuid:budget_id>/delete/",
+            path=f"{one_page}delete/",
+            method="POST",
+            success=(302,),
+        ),
+    )
+
+
 EXPORTED: Mapping[str, object] = {
     "format": "karen.conversation",
     "version": 1,
@@ -376,6 +405,7 @@ _WORKSPACE = (
     _memory("memories", MEMORY_WRITE, method="POST", body={"text": "tea"}, success=(201,)),
     _memory(_MEMORY, MEMORY_WRITE, path=_THE_MEMORY, method="PATCH", body={"pinned": True}),
     _memory(_MEMORY, MEMORY_WRITE, path=_THE_MEMORY, method="DELETE", success=(204,)),
+    *_usage_rows(),
     # The document is the same everywhere and holds nothing of the workspace.
     Row(host=Host.WORKSPACE, route="api/schema/", demands=Access.OPEN),
     Row(host=Host.WORKSPACE, route="api/docs/", demands=Access.OPEN),

@@ -25,6 +25,7 @@ from apps.core.scope import Actor, TenantRef
 from apps.memory import services as memory
 from tests.access.matrix import EXPORTED, ROWS, SOCKETS, Access, Host, Row, SocketRow
 from tests.access.routes import routes_of
+from tests.app.providers.money import make_budget
 from tests.factories import ready_attachment, send
 from tests.fixtures.database import World
 from tests.fixtures.people import PASSWORD, People
@@ -99,6 +100,7 @@ def scene(committed: World, people: People, actor_in: ActorIn) -> Scene:
         "finished": finished_id,
         "attachment": ready_attachment(owner_id=people.ann, tenant=committed.acme),
         "acme": committed.acme.id,
+        "budget": make_budget(committed.acme, amount=1000).pk,
         "key": key.id,
     }
     return Scene(world=committed, names=names)

@@ -13,8 +13,10 @@ from decimal import Decimal
 from typing import TypeAlias
 from uuid import UUID
 
-from django.db import DataError, IntegrityError, connection
+from django.conf import settings
+from django.db import DataError, IntegrityError, connection, transaction
 
+from apps.core.clock import now
 from apps.core.ids import new_id
 from apps.core.logging import get_logger
 from apps.providers import metrics, upkeep
@@ -248,6 +250,23 @@ def drop_old_partitions(*, before: date) -> list[str]:
             [before.replace(day=1)],
         )
     return old
+
+
+def tend_ledger() -> None:
+    """Make the months ahead, and drop those that `LEDGER_KEEP_MONTHS` has no use for.
+
+    Waits for nobody long: whoever reads the ledger would otherwise keep all calls waiting.
+    """
+    today = now().date()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '5s'")
+        made = ensure_partitions(today=today)
+        dropped = []
+        if settings.LEDGER_KEEP_MONTHS > 0:
+            month = today.year * 12 + today.month - 1 - settings.LEDGER_KEEP_MONTHS
+            dropped = drop_old_partitions(before=date(month // 12, month % 12 + 1, 1))
+    if made or dropped:
+        logger.info("ledger.months", made=made, dropped=dropped)
 
 
 def forget_calls() -> None:

@@ -1,0 +1,1 @@
+"""REST: what the gateway's workspaces set up, and what they use."""
