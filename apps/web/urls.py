@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
-from apps.web.views import chat, keys, public, shares, workspaces
+from apps.web.views import chat, keys, public, shares, usage, workspaces
 
 _accounts: list[URLPattern | URLResolver] = [
     path("accounts/", include("allauth.urls")),
@@ -26,6 +26,10 @@ workspace_urls: list[URLPattern | URLResolver] = [
     path("chat/<uuid:conversation_id>/", chat.chat, name="chat_conversation"),
     path("settings/keys/", keys.keys, name="keys_page"),
     path("settings/keys/<uuid:key_id>/revoke/", keys.revoke, name="key_revoke"),
+    path("usage/", usage.usage, name="usage_page"),
+    path("usage/budgets/", usage.add_budget, name="budget_add"),
+    path("usage/budgets/<uuid:budget_id>/", usage.change_budget, name="budget_change"),
+    path("usage/budgets/<uuid:budget_id>/delete/", usage.delete_budget, name="budget_delete"),
     path("enter/<str:token>/", workspaces.enter, name="enter"),
     path("share/<str:token>/", shares.shared, name="shared"),
     path("accounts/signup/", RedirectView.as_view(pattern_name="account_login")),

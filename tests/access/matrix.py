@@ -267,9 +267,7 @@ def _usage_rows() -> tuple[Row, ...]:
         _api("usage/estimate", method="POST", body={"text": "hello", "model": "echo/plain"}),
         _api("budgets"),
         managed("api/v1/budgets", method="POST", body=budget, success=(201,)),
-        managed(
-            "api/v1/budgets/<uuid:budget_id>", path=one, method="PATCH", body={"amount": "12"}
-        ),
+        managed("api/v1/budgets/<uuid:budget_id>", path=one, method="PATCH", body={"amount": "12"}),
         managed("api/v1/budgets/<uuid:budget_id>", path=one, method="DELETE", success=(204,)),
         Row(host=Host.WORKSPACE, route="usage/", demands=CHAT_USER),
         managed("usage/budgets/", method="POST"),  # an empty form comes back with its errors

@@ -118,6 +118,7 @@ class EstimateRequestSerializer(serializers.Serializer[object]):
     messages = _PromptMessageSerializer(many=True, required=False)
     max_tokens = serializers.IntegerField(min_value=1, max_value=_TOKENS_MAX, required=False)
 
+    @override
     def validate(self, attrs: dict[str, object]) -> dict[str, object]:
         """Have exactly one of `text` and `messages`."""
         if ("text" in attrs) == ("messages" in attrs):

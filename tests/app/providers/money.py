@@ -99,7 +99,7 @@ def at_once(number: int, work: Callable[[int], object]) -> list[object]:
     return outcomes
 
 
-def use_of(budget: Budget, subject_id: UUID | None = None) -> tuple[Decimal, Decimal]:
+def use_of(budget: Budget, subject_id: UUID | None = None) -> tuple[object, object]:
     """Return (used, reserved) of a budget, of one subject where it has several."""
     uses = BudgetUse.objects.filter(budget=budget)
     row = uses.get() if subject_id is None else uses.get(subject_id=subject_id)

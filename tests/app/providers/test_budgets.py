@@ -12,6 +12,7 @@ from apps.core import scope
 from apps.core.clock import now
 from apps.core.ids import new_id
 from apps.jobs.models import OutboxEntry
+from apps.providers import metrics
 from apps.providers.contracts import Origin
 from apps.providers.domain.periods import Period, next_period_start
 from apps.providers.errors import BudgetExceeded, PriceUnknown
@@ -34,7 +35,7 @@ def held_and_refused(outcomes: list[object]) -> tuple[list[Held], list[BudgetExc
 # -- a limit that neither leaks nor blocks falsely
 
 
-@pytest.mark.parametrize(("unit", "amount"), [("money", 10), ("tokens", 1000)])
+@pytest.mark.parametrize("unit,amount", [("money", 10), ("tokens", 1000)])
 def test_of_a_hundred_calls_at_once_exactly_the_ten_pass_for_which_there_is_room(
     committed: World, unit: str, amount: int
 ) -> None:
@@ -346,7 +347,7 @@ def test_a_new_period_begins_with_nothing_used(committed: World) -> None:
     BudgetUse.objects.update(period_start=now().date() - timedelta(days=1))  # a day passes
     assert reserve(committed.acme) is not None
     uses = BudgetUse.objects.filter(budget=budget).order_by("period_start")
-    assert [(use.used, use.reserved) for use in uses] == [(1, 0), (0, 1)]
+    assert [(int(use.used), int(use.reserved)) for use in uses] == [(1, 0), (0, 1)]
 
 
 def test_a_call_that_runs_over_midnight_counts_for_the_day_on_which_it_began(
@@ -358,7 +359,7 @@ def test_a_call_that_runs_over_midnight_counts_for_the_day_on_which_it_began(
     assert held is not None
     settle_budget(held, tokens=1, cost=Decimal(1))
     row = BudgetUse.objects.get(budget=budget)
-    assert (row.period_start, row.used) == (now().date() - timedelta(days=1), 1)
+    assert (row.period_start, int(row.used)) == (now().date() - timedelta(days=1), 1)
 
 
 def test_a_call_goes_on_beside_the_deletion_of_its_budget(committed: World) -> None:
@@ -404,7 +405,7 @@ def test_calls_that_end_together_warn_once(committed: World, settings: Settings)
     settings.MAIL_IS_SENT = True
     make_budget(committed.acme, amount=10, alert_percent=10)
     held = [reserve(committed.acme, cost="1") for _ in range(10)]
-    before = budgets.metrics.BUDGET_ALERTS.labels("tenant", "money")._value.get()
+    before = metrics.BUDGET_ALERTS.labels("tenant", "money")._value.get()
 
     def end(place: int) -> None:
         each = held[place]
@@ -412,4 +413,4 @@ def test_calls_that_end_together_warn_once(committed: World, settings: Settings)
         settle_budget(each, tokens=1, cost=Decimal(1))
 
     assert at_once(10, end) == [None] * 10
-    assert budgets.metrics.BUDGET_ALERTS.labels("tenant", "money")._value.get() == before + 1
+    assert metrics.BUDGET_ALERTS.labels("tenant", "money")._value.get() == before + 1

@@ -58,7 +58,8 @@ def test_a_price_nobody_knows_is_empty_and_not_nothing(committed: World) -> None
 def test_an_answer_from_the_cache_costs_nothing(committed: World) -> None:
     write(call(committed.acme, is_cached=True))
     row = Call.objects.get()
-    assert (row.cost, row.price_source, row.prompt_tokens) == (0, "cache", 1000)
+    assert (row.price_source, row.prompt_tokens) == ("cache", 1000)
+    assert row.cost == 0
 
 
 def test_a_call_that_never_reached_a_model_is_a_row_as_well(committed: World) -> None:
@@ -90,7 +91,11 @@ def test_the_steps_and_attempts_of_a_turn_are_rows_of_their_own(committed: World
 
 
 def test_what_waits_is_written_together(committed: World) -> None:
-    at_once(8, lambda _: [ledger.record_call(call(committed.acme)) for _ in range(100)])
+    def end_many_calls(_place: int) -> None:
+        for _ in range(100):
+            ledger.record_call(call(committed.acme))
+
+    assert at_once(8, end_many_calls) == [None] * 8
     assert not Call.objects.exists()
     at_once(3, lambda _: ledger.flush_calls())
     assert Call.objects.count() == 800

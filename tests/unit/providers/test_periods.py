@@ -32,7 +32,7 @@ def test_weeks_begin_on_mondays_and_months_on_their_first(day: date) -> None:
 
 
 @pytest.mark.parametrize(
-    ("period", "day", "start", "end"),
+    "period,day,start,end",
     [
         (Period.DAY, date(2027, 12, 31), date(2027, 12, 31), date(2028, 1, 1)),
         (Period.WEEK, date(2028, 1, 1), date(2027, 12, 27), date(2028, 1, 3)),
