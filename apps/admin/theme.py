@@ -50,6 +50,13 @@ UNFOLD: dict[str, Any] = {
                 ],
             },
             {
+                "title": _("Models"),
+                "items": [
+                    _item(_("Calls"), "receipt_long", "providers_call_changelist"),
+                    _item(_("Budgets"), "savings", "providers_budget_changelist"),
+                ],
+            },
+            {
                 "title": _("Background work"),
                 "items": [
                     _item(_("Dead letters"), "mail_off", "jobs_deadletter_changelist"),

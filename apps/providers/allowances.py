@@ -215,7 +215,8 @@ def _label(row: Budget, names: dict[UUID, str]) -> str:
         return _("The whole workspace")
     if row.subject_id is None:
         return _("Each member")
-    return names.get(row.subject_id, _("No longer here"))
+    name = names.get(row.subject_id, _("No longer here"))
+    return _("Role: %(name)s") % {"name": name} if row.level == BudgetLevel.GROUP else name
 
 
 def _names(rows: Sequence[Budget]) -> dict[UUID, str]:

@@ -122,6 +122,8 @@ def _page(
     manages = actor.may(TENANT_ADMIN)
     window, problem = _window(request)
     budgets = allowances.list_budgets(actor=actor)
+    if not {state.id for state in budgets}.issuperset(changes or {}):
+        raise Http404
     days = ledger.list_days_by_model(window)
     context = {
         "manages": manages,
