@@ -7,6 +7,7 @@ from math import ceil, log10
 
 WIDTH, HEIGHT = 720.0, 220.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 4.0, 10.0, 24.0
+_NOTHING = 1e-12
 SERIES_MAX = 6  # as many colours as there are; what is smaller is added up as the last one
 
 
@@ -130,7 +131,7 @@ def stacked_days(
 
 def nice_ceiling(value: float) -> float:
     """Return the next larger of 1, 2, 4, 5, 8 or 10 times a power of ten; 1 for nothing."""
-    if value <= 0:
+    if value < _NOTHING:
         return 1.0
     power = 10.0 ** ceil(log10(value) - 1)
     for factor in (1, 2, 4, 5, 8, 10):

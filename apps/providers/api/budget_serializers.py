@@ -45,9 +45,10 @@ class BudgetSerializer(serializers.Serializer[object]):
 
 
 class BudgetListSerializer(serializers.Serializer[object]):
-    """All budgets: there are few."""
+    """All budgets on one page: there are few."""
 
     results = BudgetSerializer(many=True)
+    next = serializers.CharField(allow_null=True, default=None, help_text="Always null.")
 
 
 class BudgetChangeSerializer(serializers.Serializer[object]):

@@ -30,7 +30,7 @@ class BudgetsView(APIView):
     def get(self, request: Request) -> Response:
         """List budgets and how they stand; without `tenant.admin` one's own allowance."""
         found = allowances.list_budgets(actor=current_actor())
-        return Response(BudgetListSerializer({"results": found}).data)
+        return Response(BudgetListSerializer({"results": found, "next": None}).data)
 
     @extend_schema(
         operation_id="budgets_create",

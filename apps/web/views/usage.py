@@ -20,7 +20,6 @@ from apps.core.clock import now
 from apps.core.errors import InvalidInput, KarenError
 from apps.providers import allowances, usage as ledger
 from apps.providers.allowances import BudgetState
-from apps.providers.contracts import Flow
 from apps.providers.errors import BudgetNotFound
 from apps.providers.services import budget_settings
 from apps.providers.services.budget_settings import BudgetChange
@@ -30,15 +29,16 @@ from apps.web.amounts import count_text, money_text, short_count
 from apps.web.budget_forms import BudgetChangeForm, BudgetForm
 from apps.web.charts import Chart, largest_series, stacked_days
 
-_FLOWS = {
-    Flow.CHAT_ANSWER: lazy("Answers in the chat"),
-    Flow.CHAT_SUMMARY: lazy("Summaries of conversations"),
-    Flow.CHAT_TITLE: lazy("Titles of conversations"),
-    Flow.API_ANSWER: lazy("Answers to programs"),
-    Flow.API_EMBEDDING: lazy("Vectors for programs"),
-    Flow.ATTACHMENT_SUMMARY: lazy("Summaries of files"),
-    Flow.EMBED_TEXT: lazy("Search and memory"),
-    Flow.HEALTH_PROBE: lazy("Health checks"),
+# By their names in the ledger; a flow that is not here is shown by its name.
+FLOWS = {
+    "chat.answer": lazy("Answers in the chat"),
+    "chat.summary": lazy("Summaries of conversations"),
+    "chat.title": lazy("Titles of conversations"),
+    "api.answer": lazy("Answers to programs"),
+    "api.embedding": lazy("Vectors for programs"),
+    "attachment.summary": lazy("Summaries of files"),
+    "embed.text": lazy("Search and memory"),
+    "health.probe": lazy("Health checks"),
 }
 
 
@@ -214,7 +214,7 @@ def _tables(window: Window, *, manages: bool) -> list[dict[str, Any]]:
     people = ledger.list_usage(window, GroupBy.USER) if manages else ()
     keys = ledger.list_usage(window, GroupBy.KEY)
     flows = tuple(
-        replace(row, label=str(_FLOWS[Flow(row.key)]) if row.key in _FLOWS else row.key)
+        replace(row, label=str(FLOWS.get(row.key, row.key)))
         for row in ledger.list_usage(window, GroupBy.FLOW)
     )
     tables = (

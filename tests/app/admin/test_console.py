@@ -148,7 +148,8 @@ def test_a_budget_of_the_console_counts_at_once_and_is_on_record(
     (rule,) = rules_of(committed.acme)
     assert rule.amount == 5
     assert operator.post(f"{address}add/", form).status_code == 200  # there is one already
-    operator.post(f"{address}{rule.id}/change/", {"amount": "7", "alert_percent": "50"})
+    change = {"amount": "7", "alert_percent": "50", "is_enabled": "on"}
+    operator.post(f"{address}{rule.id}/change/", change)
     assert [rule.amount for rule in rules_of(committed.acme)] == [7]
     operator.post(f"{address}{rule.id}/delete/", {"post": "yes"})
     assert rules_of(committed.acme) == ()
