@@ -170,7 +170,7 @@ percentile_disc(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY first_ms)
 
 def list_usage(window: Window, group_by: GroupBy) -> tuple[Spending, ...]:
     """Return what was used, by day (oldest first) or by anything else (most expensive first)."""
-    where, values = _condition(window)
+    where, values = condition(window)
     order = "1" if group_by is GroupBy.DAY else "7 DESC, 2 DESC, 1"
     with connection.cursor() as cursor:
         cursor.execute(
@@ -179,13 +179,13 @@ def list_usage(window: Window, group_by: GroupBy) -> tuple[Spending, ...]:
             values,
         )
         rows = cursor.fetchall()
-    labels = _labels(group_by)
+    labels = group_labels(group_by)
     return tuple(_spending(row, labels) for row in rows)
 
 
 def total_usage(window: Window) -> Spending:
     """Return everything that was used."""
-    where, values = _condition(window)
+    where, values = condition(window)
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT '', {_SUMS} FROM public.providers_call WHERE {where}",  # noqa: S608  # constant texts
@@ -198,7 +198,7 @@ def total_usage(window: Window) -> Spending:
 
 def list_days_by_model(window: Window) -> tuple[DayOfModel, ...]:
     """Return what each model used on each day, oldest first; for a chart."""
-    where, values = _condition(window)
+    where, values = condition(window)
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT {_GROUPS[GroupBy.DAY]}, model,"  # noqa: S608  # constant texts
@@ -239,7 +239,7 @@ async def iterate_calls(window: Window, *, tenant: TenantRef) -> AsyncIterator[l
 
 
 def _calls_after(window: Window, after: tuple[datetime, UUID] | None) -> list[Call]:
-    where, values = _condition(window)
+    where, values = condition(window)
     if after is not None:
         where += " AND (started_at, id) < (%s, %s)"
         values += after
@@ -322,7 +322,8 @@ def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), tzinfo=UTC)
 
 
-def _condition(window: Window) -> tuple[str, list[Any]]:
+def condition(window: Window) -> tuple[str, list[Any]]:
+    """Return what follows `WHERE` for the calls of a window in the workspace in scope."""
     start, end = window.bounds
     where = "tenant_id = %s AND started_at >= %s AND started_at < %s"
     values: list[Any] = [scope.require().id, start, end]
@@ -353,7 +354,13 @@ def _spending(row: tuple[Any, ...], labels: dict[Any, str]) -> Spending:
     )
 
 
-def _labels(group_by: GroupBy) -> dict[Any, str]:
+def group_expression(group_by: GroupBy) -> str:
+    """Return the SQL that calls are grouped by."""
+    return _GROUPS[group_by]
+
+
+def group_labels(group_by: GroupBy) -> dict[Any, str]:
+    """Return how people call the keys of a grouping, where they are ids."""
     if group_by is GroupBy.USER:
         return {None: _("Nobody"), **people_labels()}
     if group_by is GroupBy.KEY:

@@ -21,9 +21,10 @@ from apps.core.errors import InvalidInput, KarenError
 from apps.providers import allowances, usage as ledger
 from apps.providers.allowances import BudgetState
 from apps.providers.errors import BudgetNotFound
+from apps.providers.overview import Overview, usage_overview
 from apps.providers.services import budget_settings
 from apps.providers.services.budget_settings import BudgetChange
-from apps.providers.usage import GroupBy, Window
+from apps.providers.usage import Window
 from apps.web.access import needs
 from apps.web.amounts import count_text, money_text, short_count
 from apps.web.budget_forms import BudgetChangeForm, BudgetForm
@@ -124,15 +125,15 @@ def _page(
     budgets = allowances.list_budgets(actor=actor)
     if not {state.id for state in budgets}.issuperset(changes or {}):
         raise Http404
-    days = ledger.list_days_by_model(window)
+    used = usage_overview(window)
     context = {
         "manages": manages,
         "window": window,
         "problem": problem,
         "ranges": _ranges(window),
-        "total": ledger.total_usage(window),
-        "charts": _charts(window, days) if days else (),
-        "tables": _tables(window, manages=manages),
+        "total": used.total,
+        "charts": _charts(window, used.days) if used.days else (),
+        "tables": _tables(used, manages=manages),
         "alerts": [
             (state, use)
             for state in budgets
@@ -210,20 +211,19 @@ def _dollars(amount: float) -> str:
     return money_text(Decimal(repr(amount)))
 
 
-def _tables(window: Window, *, manages: bool) -> list[dict[str, Any]]:
-    people = ledger.list_usage(window, GroupBy.USER) if manages else ()
-    keys = ledger.list_usage(window, GroupBy.KEY)
-    flows = tuple(
-        replace(row, label=str(FLOWS.get(row.key, row.key)))
-        for row in ledger.list_usage(window, GroupBy.FLOW)
-    )
+def _tables(used: Overview, *, manages: bool) -> list[dict[str, Any]]:
+    flows = tuple(replace(row, label=str(FLOWS.get(row.key, row.key))) for row in used.flows)
     tables = (
-        (_("By model"), _("Model"), ledger.list_usage(window, GroupBy.MODEL)),
-        (_("By member"), _("Member"), people),
+        (_("By model"), _("Model"), used.models),
+        (_("By member"), _("Member"), used.people if manages else ()),
         (_("By purpose"), _("Purpose"), flows),
-        (_("By API key"), _("Key"), keys if any(row.key for row in keys) else ()),
+        (_("By API key"), _("Key"), used.keys if any(row.key for row in used.keys) else ()),
     )
-    return [{"title": title, "head": head, "rows": rows} for title, head, rows in tables if rows]
+    return [
+        {"title": title, "head": head, "rows": rows, "timed": rows is used.models}
+        for title, head, rows in tables
+        if rows
+    ]
 
 
 def _change_form(state: BudgetState) -> BudgetChangeForm:

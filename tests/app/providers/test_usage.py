@@ -5,6 +5,7 @@ import io
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -23,6 +24,7 @@ from apps.core.ids import new_id
 from apps.core.scope import TenantRef
 from apps.providers import usage
 from apps.providers.contracts import Flow, Origin
+from apps.providers.overview import usage_overview
 from apps.providers.services import ledger
 from apps.providers.usage import GroupBy, Window
 from tests.app.providers.money import (
@@ -140,6 +142,38 @@ def test_usage_is_added_up_by_day_model_person_flow_and_key(
     keys = grouped("key")
     assert keys[str(key_id)]["label"].endswith("(Ann)")
     assert keys[""]["calls"] == 3
+
+
+def test_the_overview_tells_the_same_as_each_sum_by_itself(
+    committed: World, people: People, new_key: NewKey
+) -> None:
+    new_key(people.ann, committed.acme)
+    (key_id,) = accounts.list_key_names(committed.acme)
+    write(
+        call(committed.acme, origin=turn_origin(people.ann), first_ms=100),
+        call(committed.acme, origin=turn_origin(people.bea), started_at=days_ago(1)),
+        call(committed.acme, model="acme/odd", tariff=UNPRICED, flow=Flow.CHAT_TITLE),
+        call(committed.acme, origin=Origin(user_id=people.ann, key_id=key_id), is_cached=True),
+        call(committed.acme, status="provider_timeout", usage=None, tariff=None, first_ms=None),
+        call(committed.globex, origin=turn_origin(people.bea)),
+    )
+    for user_id in (None, people.ann, people.gus):
+        window = Window(first=days_ago(1).date(), last=now().date(), user_id=user_id)
+        with scope.tenant_scope(committed.acme):
+            used = usage_overview(window)
+            assert used.total == usage.total_usage(window)
+            assert used.models == usage.list_usage(window, GroupBy.MODEL)
+            assert used.days == usage.list_days_by_model(window)
+            for found, by in (
+                (used.people, GroupBy.USER),
+                (used.flows, GroupBy.FLOW),
+                (used.keys, GroupBy.KEY),
+            ):
+                untimed = [
+                    replace(each, first_p50_ms=None, first_p95_ms=None)
+                    for each in usage.list_usage(window, by)
+                ]
+                assert list(found) == untimed
 
 
 def test_days_are_those_of_utc_and_both_ends_belong_to_the_window(
@@ -375,14 +409,16 @@ def test_a_month_of_a_hundred_thousand_calls_is_added_up_quickly(committed: Worl
     window = Window(first=days_ago(60).date(), last=now().date())
     with scope.tenant_scope(committed.acme):
         started = time.perf_counter()
+        used = usage_overview(window)
+        seconds = time.perf_counter() - started
         total = usage.total_usage(window)
         models = usage.list_usage(window, GroupBy.MODEL)
-        days = usage.list_days_by_model(window)
-        seconds = time.perf_counter() - started
         page = list(usage.list_calls(window).order_by("-started_at", "-id")[:50])
-    print(f"three sums over 100,000 calls: {seconds:.2f} s")  # noqa: T201  # shown with -s
+    print(f"everything on the page from 100,000 calls: {seconds:.2f} s")  # noqa: T201  # shown with -s
     assert total.calls == 100_000
     assert sum(each.calls for each in models) == 100_000
-    assert len({each.day for each in days}) > 55
+    assert used.total == total
+    assert used.models == models
+    assert len({each.day for each in used.days}) > 55
     assert len(page) == 50
-    assert seconds < 5  # measured: 0.5 s on two busy cores
+    assert seconds < 5  # measured: 0.7 s on two busy cores
