@@ -5,12 +5,14 @@ from decimal import Decimal
 
 import pytest
 from django.db import Error, connection
+from pytest_django.fixtures import Settings
 
 from apps.core.clock import now
 from apps.providers import upkeep
 from apps.providers.contracts import Usage
 from apps.providers.models import Call
 from apps.providers.services import ledger
+from apps.providers.tasks import tend_ledger
 from tests.app.providers.money import FREE, UNPRICED, at_once, call, turn_origin, write
 from tests.fixtures.database import World
 
@@ -174,3 +176,21 @@ def test_old_months_are_dropped_with_their_rows_and_later_ones_stay(
     assert [row.started_at.month for row in Call.objects.all()] == [12]
     assert "providers_call_default" in partitions()
     assert ledger.drop_old_partitions(before=date(2031, 12, 15)) == []
+
+
+@pytest.mark.parametrize("kept,left", [(25, 2), (2, 1), (0, 3)])
+def test_tending_keeps_so_many_whole_months(
+    no_months: None, committed: World, settings: Settings, kept: int, left: int
+) -> None:
+    settings.LEDGER_KEEP_MONTHS = kept
+    this = now().replace(day=15)
+    months_ago = [1, 3, 30]
+    for months in months_ago:
+        ordinal = this.year * 12 + this.month - 1 - months
+        then = this.replace(year=ordinal // 12, month=ordinal % 12 + 1)
+        ledger.ensure_partitions(today=then.date())
+        write(call(committed.acme, started_at=then))
+    tend_ledger()
+    tend_ledger()
+    assert Call.objects.count() == left
+    assert f"providers_call_{this:%Y_%m}" in partitions()
