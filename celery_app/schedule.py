@@ -34,6 +34,11 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 3600.0,
         "options": {"queue": "default", "expires": 3600},
     },
+    "tend-ledger": {
+        "task": "providers.tend_ledger",
+        "schedule": 24 * 3600.0,
+        "options": {"queue": "default", "expires": 3600},
+    },
     "fill-spares": {
         "task": "tenants.fill_spares",
         "schedule": 300.0,

@@ -193,6 +193,11 @@ class Environment:
         "Most tokens one answer may have; a quarter of a small model's context at most.",
         group="Models",
     )
+    ledger_keep_months: int = _var(
+        25,
+        "Whole months for which calls stay in the ledger of usage; 0: for ever.",
+        group="Models",
+    )
     chat_titles: bool = _var(
         True, "Have the model write the titles of conversations.", group="Models"
     )

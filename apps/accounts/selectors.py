@@ -9,7 +9,7 @@ from uuid import UUID
 from allauth.account import app_settings as allauth_settings
 from allauth.account.models import EmailAddress
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.crypto import constant_time_compare
 
 from apps.accounts.contracts import ApiKeyView, Member, WorkspaceMembership
@@ -125,6 +125,29 @@ def list_members(tenant: TenantRef) -> tuple[Member, ...]:
         Member(user_id=m.user_id, email=m.user.email, name=m.user.name, role=m.role.code)
         for m in memberships
     )
+
+
+def list_roles(tenant: TenantRef) -> dict[UUID, str]:
+    """Return the names of the roles that members of a workspace may have: built-in and its own."""
+    roles = Role.objects.filter(Q(tenant_id=tenant.id) | Q(tenant_id__isnull=True))
+    return dict(roles.values_list("id", "name"))
+
+
+def list_key_names(tenant: TenantRef) -> dict[UUID, str]:
+    """Return what the API keys of a workspace are called, revoked ones included."""
+    keys = ApiKey.objects.filter(tenant_id=tenant.id).select_related("user").order_by("id")
+    return {key.pk: f"{key.name} ({key.user.label})" for key in keys}
+
+
+def list_addresses_who_may(tenant: TenantRef, permission: str) -> tuple[str, ...]:
+    """Return the e-mail addresses of the active members whose role gives `permission`."""
+    memberships = (
+        _memberships(tenant)
+        .select_related("user", "role__parent__parent__parent__parent")
+        .filter(user__is_active=True)
+        .order_by("user__email")
+    )
+    return tuple(m.user.email for m in memberships if permission in role_permissions(m.role))
 
 
 def list_people_who_may(tenant: TenantRef, permission: str) -> tuple[tuple[UUID, str], ...]:

@@ -17,6 +17,7 @@ from apps.accounts import services as accounts
 from apps.core import scope
 from apps.core.errors import KarenError
 from apps.core.logging import get_logger
+from apps.providers.services import ledger
 from apps.tenants import selectors as tenants
 from apps.tenants.fleet import migrate_fleet
 from apps.tenants.provisioning import fill_spares
@@ -49,6 +50,7 @@ def prepare() -> Prepared:
     with scope.correlation_scope(), scope.actor_scope(scope.SYSTEM):
         _bootstrap_database()
         _migrate_public()
+        ledger.tend_ledger()
         ensure_template()
         report = migrate_fleet()
         notes += [f"workspace {schema}: {reason}" for schema, reason in report.failed.items()]

@@ -55,6 +55,8 @@ UNFOLD: dict[str, Any] = {
                     _item(_("Providers"), "cloud", "providers_provider_changelist"),
                     _item(_("Routing"), "alt_route", "providers_routingpolicy_changelist"),
                     _item(_("Gateway"), "tune", "providers_gatewaysettings_changelist"),
+                    _item(_("Calls"), "receipt_long", "providers_call_changelist"),
+                    _item(_("Budgets"), "savings", "providers_budget_changelist"),
                 ],
             },
             {

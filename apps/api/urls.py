@@ -18,6 +18,7 @@ _version_1: Routes = [
     path("", include("apps.conversations.api.urls")),
     path("", include("apps.memory.api.urls")),
     path("", include("apps.providers.api.urls")),
+    path("", include("apps.providers.api.usage_urls")),
 ]
 
 platform_urls: Routes = [

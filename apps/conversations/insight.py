@@ -1,10 +1,11 @@
 """Reading why a prompt was what it was, and how full a conversation is."""
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Sum
+from django.conf import settings
 
 from apps.conversations.contracts import TurnState
 from apps.conversations.contracts.insight import (
@@ -19,7 +20,7 @@ from apps.conversations.models.turns import Turn
 from apps.conversations.selectors import access_conversation, access_turn, require_owner
 from apps.core.scope import Actor
 from apps.memory import selectors as memory
-from apps.providers import selectors as providers
+from apps.providers import forecasts, selectors as providers, usage
 from apps.providers.contracts import ModelInfo
 from apps.providers.errors import ModelNotFound, NoModelAvailable
 
@@ -88,8 +89,9 @@ def gauge_of(*, actor: Actor, conversation_id: UUID, permission: str) -> Gauge:
     conversation = access_conversation(
         actor=actor, conversation_id=conversation_id, permission=permission
     )
-    turns = Turn.objects.filter(conversation=conversation)
-    totals = turns.aggregate(read=Sum("prompt_tokens"), written=Sum("completion_tokens"))
+    turns = Turn.objects.filter(conversation=conversation).order_by()
+    counted = list(turns.values_list("id", "prompt_tokens", "completion_tokens"))
+    spent = usage.cost_of_turns([turn_id for turn_id, _read, _written in counted])
     last = _last_answered(conversation)
     model = _next_model(conversation)
     used, estimated = None, False
@@ -97,15 +99,33 @@ def gauge_of(*, actor: Actor, conversation_id: UUID, permission: str) -> Gauge:
         # The next prompt is this one with its answer behind it.
         used = int(last.context["used_tokens"]) + (last.completion_tokens or 0)
         estimated = not last.context["exact"] or last.completion_tokens is None
+    low, high = _next_cost(model, used)
     return Gauge(
         conversation_id=conversation.pk,
         model=model.id if model else "",
         context_tokens=model.context_tokens if model else None,
         used_tokens=used,
         estimated=estimated,
-        prompt_tokens_total=totals["read"] or 0,
-        completion_tokens_total=totals["written"] or 0,
+        prompt_tokens_total=sum(read or 0 for _turn, read, _written in counted),
+        completion_tokens_total=sum(written or 0 for _turn, _read, written in counted),
+        cost=_text(spent.cost),
+        unpriced_calls=spent.unpriced_calls,
+        next_cost_low=low,
+        next_cost_high=high,
     )
+
+
+def _next_cost(model: ModelInfo | None, used: int | None) -> tuple[str | None, str | None]:
+    if model is None or used is None:
+        return None, None
+    low, high = forecasts.price_range(
+        model, prompt_tokens=used, max_tokens=settings.CHAT_MAX_TOKENS
+    )
+    return _text(low.amount), _text(high.amount)
+
+
+def _text(amount: Decimal | None) -> str | None:
+    return None if amount is None else f"{amount.normalize():f}"
 
 
 def _last_answered(conversation: Conversation) -> Turn | None:

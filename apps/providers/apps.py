@@ -45,5 +45,8 @@ class ProvidersConfig(AppConfig):
                 "routing_policy.created": "Routing policy added",
                 "routing_policy.changed": "Routing policy changed",
                 "routing_policy.deleted": "Routing policy deleted",
+                "budget.created": "Budget created",
+                "budget.changed": "Budget changed",
+                "budget.deleted": "Budget deleted",
             }
         )

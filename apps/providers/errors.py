@@ -377,3 +377,25 @@ class OfferedByPlatform(KarenError):
     @override
     def message(self) -> str:
         return _("The platform offers this; only its operators change it. Add your own instead.")
+
+
+class BudgetNotFound(KarenError):
+    """The workspace has no such budget."""
+
+    code = "budget_not_found"
+    status = 404
+
+    @override
+    def message(self) -> str:
+        return _("There is no such budget.")
+
+
+class BudgetExists(KarenError):
+    """There is a budget for the same subject, unit and period."""
+
+    code = "budget_exists"
+    status = 409
+
+    @override
+    def message(self) -> str:
+        return _("There is a budget for this already; change that one.")

@@ -67,13 +67,27 @@ def tariff_of(model: ModelInfo) -> Tariff:
 
 
 def cost_of(tariff: Tariff, usage: Usage) -> Cost:
-    """Return what `usage` costs; reads the price list at its first use (half a second)."""
+    """Return what `usage` costs, never less than nothing, whatever the provider reported.
+
+    Reads the price list at its first use (half a second).
+    """
+    usage = _plausible(usage)
     if tariff.is_free:
         return Cost(amount=Decimal(0), source=FREE)
     if tariff.own is not None:
         return Cost(amount=_own_cost(tariff.own, usage), source=OWN)
     amount = _listed_cost(tariff, usage)
     return Cost(amount=amount, source=LIST if amount is not None else UNKNOWN)
+
+
+def _plausible(usage: Usage) -> Usage:
+    prompt = max(usage.prompt_tokens, 0)
+    return Usage(
+        prompt_tokens=prompt,
+        completion_tokens=max(usage.completion_tokens, 0),
+        estimated=usage.estimated,
+        cached_tokens=min(max(usage.cached_tokens, 0), prompt),
+    )
 
 
 def _own_cost(price: Price, usage: Usage) -> Decimal:
@@ -97,7 +111,7 @@ def _listed_cost(tariff: Tariff, usage: Usage) -> Decimal | None:
     prices = _price_list()
     told = prices.Usage(
         input_tokens=usage.prompt_tokens,
-        cache_read_tokens=min(usage.cached_tokens, usage.prompt_tokens),
+        cache_read_tokens=usage.cached_tokens,
         output_tokens=usage.completion_tokens,
     )
     try:

@@ -6,8 +6,8 @@ from uuid import UUID
 from apps.core.clock import now
 from apps.core.concurrency import run_async
 from apps.jobs.task import global_task, remaining_s, tenant_task
-from apps.providers import pipe, reembedding, trials
-from apps.providers.services import evaluations, guardrails
+from apps.providers import pipe, reembedding, trials, warnings_by_mail
+from apps.providers.services import budgets, evaluations, guardrails, ledger
 
 _RESERVE_S = 5.0  # for saying that time is up
 
@@ -70,3 +70,27 @@ def erase_old_decisions() -> None:
 def run_evaluation(*, run_id: str) -> None:
     """Try a version of a prompt with the cases of a set."""
     trials.run_evaluation(run_id=UUID(run_id))
+
+
+@global_task(
+    name="providers.tend_ledger",
+    queue="default",
+    deadline_s=120,
+    expires_s=3600,
+    idempotency="state",
+)
+def tend_ledger() -> None:
+    """Make the ledger's months ahead of time, and drop those that are kept no longer."""
+    ledger.tend_ledger()
+
+
+@global_task(
+    name=budgets.WARNING_TASK,
+    queue="default",
+    deadline_s=60,
+    expires_s=24 * 3600,
+    idempotency="enqueued once per budget, subject and period",
+)
+def warn_of_budget(*, use_id: str) -> None:
+    """Write to whoever manages a workspace that a budget passed its alert share."""
+    warnings_by_mail.warn_of_budget(UUID(use_id))

@@ -13,6 +13,7 @@ from apps.web.views import (
     providers,
     public,
     shares,
+    usage,
     workspaces,
 )
 
@@ -74,6 +75,10 @@ workspace_urls: list[URLPattern | URLResolver] = [
         name="prompt_page_experiment_stop",
     ),
     *_gateway,
+    path("usage/", usage.usage, name="usage_page"),
+    path("usage/budgets/", usage.add_budget, name="budget_add"),
+    path("usage/budgets/<uuid:budget_id>/", usage.change_budget, name="budget_change"),
+    path("usage/budgets/<uuid:budget_id>/delete/", usage.delete_budget, name="budget_delete"),
     path("enter/<str:token>/", workspaces.enter, name="enter"),
     path("share/<str:token>/", shares.shared, name="shared"),
     path("accounts/signup/", RedirectView.as_view(pattern_name="account_login")),

@@ -220,6 +220,7 @@ SIGN_UPS_PER_HOUR = ENV.sign_ups_per_hour
 # -- mail
 globals().update(email_settings(ENV.email_url))
 EMAIL_FILE_PATH = KAREN_VAR / "mail"
+MAIL_IS_SENT = bool(ENV.email_url)  # otherwise it only lies in that folder
 DEFAULT_FROM_EMAIL = ENV.email_from
 SERVER_EMAIL = ENV.email_from
 
@@ -279,6 +280,7 @@ ELASTICSEARCH_URL = ENV.elasticsearch_url
 ELASTICSEARCH_PREFIX = ENV.elasticsearch_prefix
 CHAT_THREADS = ENV.chat_threads
 CHAT_MAX_TOKENS = ENV.answer_max_tokens
+LEDGER_KEEP_MONTHS = ENV.ledger_keep_months
 CHAT_TEMPERATURE = 0.3
 CHAT_TOOL_ROUNDS = ENV.chat_tool_rounds
 CHAT_TOOL_CALLS = ENV.chat_tool_calls

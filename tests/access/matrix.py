@@ -262,6 +262,33 @@ def _settings_rows() -> tuple[Row, ...]:
     )
 
 
+def _usage_rows() -> tuple[Row, ...]:
+    def managed(route: str, **values: object) -> Row:
+        return Row(host=Host.WORKSPACE, route=route, demands=TENANT_ADMIN, shared=True, **values)  # type: ignore[arg-type]  # passed on as given
+
+    budget = {"level": "tenant", "unit": "tokens", "period": "day", "amount": "1000"}
+    one, one_page = "/api/v1/budgets/{budget}", "/usage/budgets/{budget}/"
+    return (
+        _api("usage"),
+        _api("usage.csv"),
+        _api("usage/calls"),
+        _api("usage/estimate", method="POST", body={"text": "hello", "model": "echo/plain"}),
+        _api("budgets"),
+        managed("api/v1/budgets", method="POST", body=budget, success=(201,)),
+        managed("api/v1/budgets/<uuid:budget_id>", path=one, method="PATCH", body={"amount": "12"}),
+        managed("api/v1/budgets/<uuid:budget_id>", path=one, method="DELETE", success=(204,)),
+        Row(host=Host.WORKSPACE, route="usage/", demands=CHAT_USER),
+        managed("usage/budgets/", method="POST"),  # an empty form comes back with its errors
+        managed("usage/budgets/<uuid:budget_id>/", path=one_page, method="POST"),
+        managed(
+            "usage/budgets/<uuid:budget_id>/delete/",
+            path=f"{one_page}delete/",
+            method="POST",
+            success=(302,),
+        ),
+    )
+
+
 def _guardrail_rows() -> tuple[Row, ...]:
     def row(route: str, **values: object) -> Row:
         return Row(host=Host.WORKSPACE, route=route, demands=TENANT_ADMIN, **values)  # type: ignore[arg-type]  # passed on as given
@@ -595,6 +622,7 @@ _WORKSPACE = (
     _memory(_MEMORY, MEMORY_WRITE, path=_THE_MEMORY, method="PATCH", body={"pinned": True}),
     _memory(_MEMORY, MEMORY_WRITE, path=_THE_MEMORY, method="DELETE", success=(204,)),
     *_guardrail_rows(),
+    *_usage_rows(),
     # The document is the same everywhere and holds nothing of the workspace.
     Row(host=Host.WORKSPACE, route="api/schema/", demands=Access.OPEN),
     Row(host=Host.WORKSPACE, route="api/docs/", demands=Access.OPEN),

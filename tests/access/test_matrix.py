@@ -36,6 +36,7 @@ from apps.providers.services import (
 )
 from tests.access.matrix import EXPORTED, ROWS, SOCKETS, Access, Host, Row, SocketRow
 from tests.access.routes import routes_of
+from tests.app.providers.money import make_budget
 from tests.factories import ready_attachment, send
 from tests.fixtures.database import World
 from tests.fixtures.people import PASSWORD, People
@@ -112,6 +113,7 @@ def scene(committed: World, people: People, actor_in: ActorIn) -> Scene:
         "finished": finished_id,
         "attachment": ready_attachment(owner_id=people.ann, tenant=committed.acme),
         "acme": committed.acme.id,
+        "budget": make_budget(committed.acme, amount=1000).pk,
         "key": key.id,
     }
     return Scene(world=committed, names=names)

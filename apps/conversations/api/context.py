@@ -67,7 +67,10 @@ class GaugeSerializer(serializers.Serializer[object]):
     estimated = serializers.BooleanField()
     prompt_tokens_total = serializers.IntegerField()
     completion_tokens_total = serializers.IntegerField()
-    cost = serializers.CharField(allow_null=True)
+    cost = serializers.CharField(allow_null=True, help_text="US dollars; null: not known.")
+    unpriced_calls = serializers.IntegerField(help_text="Calls that are not in `cost`.")
+    next_cost_low = serializers.CharField(allow_null=True)
+    next_cost_high = serializers.CharField(allow_null=True)
 
 
 class TurnContextView(ChatView):

@@ -81,7 +81,12 @@ class Gauge:
         estimated: `used_tokens` was not counted by the model's own tokenizer.
         prompt_tokens_total: Tokens read by all turns that told.
         completion_tokens_total: Tokens written by all turns that told.
-        cost: What it cost, as a decimal text; None while prices are not known, never 0 for that.
+        cost: What it cost so far in US dollars, as a decimal text; None while no price is known,
+            never 0 for that.
+        unpriced_calls: Calls whose price nobody knows; not in `cost`.
+        next_cost_low: What the next message costs with an empty answer, its own words not counted;
+            None where the price or the size of the prompt is not known.
+        next_cost_high: The same with the longest answer.
     """
 
     conversation_id: UUID
@@ -92,3 +97,6 @@ class Gauge:
     prompt_tokens_total: int
     completion_tokens_total: int
     cost: str | None = None
+    unpriced_calls: int = 0
+    next_cost_low: str | None = None
+    next_cost_high: str | None = None

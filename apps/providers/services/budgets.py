@@ -7,29 +7,35 @@ dies keeps nothing: its reservations are not renewed and run out within a minute
 
 import json
 import threading
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.conf import settings
+from django.db import Error, IntegrityError, connection, transaction
 
 from apps.core import scope
 from apps.core.clock import now
 from apps.core.ids import new_id
 from apps.core.logging import get_logger
+from apps.jobs import services as jobs
 from apps.providers import metrics, upkeep
 from apps.providers.configuration import BudgetRule
 from apps.providers.contracts import Origin
 from apps.providers.domain.periods import Period, next_period_start, period_start
 from apps.providers.errors import BudgetExceeded, PriceUnknown
+from apps.providers.models import Budget
 
 logger = get_logger(__name__)
 
 LEASE_S = 60.0
 _RENEW_EVERY_S = 15.0
 _SWEEP_EVERY_S = 5.0
+_OWED_EVERY_S = 1.0
+WARNING_TASK = "providers.warn_of_budget"
 # One order for all: two calls that lock the same rows never wait for each other in a circle.
 _LEVELS = ("tenant", "group", "member", "key")
 _WHOLE_WORKSPACE = UUID(int=0)
@@ -65,13 +71,23 @@ class Held:
 
 
 _live: set[UUID] = set()
+_owed: deque[tuple[Held, int, Decimal | None]] = deque()
 _lock = threading.Lock()
 
 
 def applicable(
     rules: Sequence[BudgetRule], origin: Origin, *, group_id: UUID | None
 ) -> list[tuple[BudgetRule, UUID]]:
-    """Return the budgets that a call counts towards, each with whose use it is, in one order."""
+    """Return the budgets that a call counts towards, each with whose use it is, in one order.
+
+    A member's own budget replaces the one of each member with the same unit and period: otherwise
+    nobody could be allowed more than the others.
+    """
+    own = {
+        (rule.unit, rule.period)
+        for rule in rules
+        if rule.level == "member" and rule.subject_id == origin.user_id is not None
+    }
     found: list[tuple[BudgetRule, UUID]] = []
     for rule in rules:
         match rule.level:
@@ -81,7 +97,8 @@ def applicable(
                 if group_id is not None and rule.subject_id == group_id:
                     found.append((rule, group_id))
             case "member":
-                if origin.user_id is not None and rule.subject_id in {None, origin.user_id}:
+                general = rule.subject_id is None and (rule.unit, rule.period) not in own
+                if origin.user_id is not None and (general or rule.subject_id == origin.user_id):
                     found.append((rule, origin.user_id))
             case "key":
                 if origin.key_id is not None and rule.subject_id == origin.key_id:
@@ -91,18 +108,18 @@ def applicable(
     return sorted(found, key=lambda pair: (_LEVELS.index(pair[0].level), pair[0].id))
 
 
+# What costs nothing is let through also where calls used more than they had set aside.
 _SET_ASIDE = """
 INSERT INTO public.providers_budgetuse AS mine
     (id, budget_id, subject_id, period_start, used, reserved)
 VALUES (%s, %s, %s, %s, 0, %s)
 ON CONFLICT (budget_id, subject_id, period_start) DO UPDATE
 SET reserved = mine.reserved + EXCLUDED.reserved
-WHERE NOT %s OR mine.used + mine.reserved + EXCLUDED.reserved <= %s
+WHERE NOT %s OR EXCLUDED.reserved = 0 OR mine.used + mine.reserved + EXCLUDED.reserved <= %s
 RETURNING mine.id
 """
 
 
-@transaction.atomic(durable=True)
 def reserve_budget(
     rules: Sequence[BudgetRule],
     *,
@@ -121,6 +138,19 @@ def reserve_budget(
         PriceUnknown: A hard budget counts money and nobody knows the model's price.
     """
     applying = applicable(rules, origin, group_id=group_id)
+    try:
+        return _set_aside(applying, estimate=estimate, model=model)
+    except IntegrityError:  # a budget was deleted, and this process learns of it within a second
+        ids = [rule.id for rule, _subject in applying]
+        left = set(Budget.objects.filter(id__in=ids).values_list("id", flat=True))
+        applying = [pair for pair in applying if pair[0].id in left]
+        return _set_aside(applying, estimate=estimate, model=model)
+
+
+@transaction.atomic(durable=True)
+def _set_aside(
+    applying: Sequence[tuple[BudgetRule, UUID]], *, estimate: Estimate, model: str
+) -> Held | None:
     if not applying:
         return None
     moment = now()
@@ -155,10 +185,14 @@ def reserve_budget(
                 moment + timedelta(seconds=LEASE_S),
             ],
         )
-    with _lock:
-        _live.add(held.id)
-    upkeep.start()
+    transaction.on_commit(lambda: _remember(held.id))
     return held
+
+
+def _remember(held_id: UUID) -> None:
+    with _lock:
+        _live.add(held_id)
+    upkeep.start()
 
 
 def _exceeded(rule: BudgetRule, moment: datetime) -> BudgetExceeded:
@@ -185,28 +219,49 @@ RETURNING mine.alerted_at = %s, b.id, b.level, b.unit
 """
 
 
-@transaction.atomic(durable=True)
 def settle_budget(held: Held, *, tokens: int, cost: Decimal | None) -> None:
     """Give back what was set aside and count what was used; a second time does nothing.
 
-    A reservation that ran out meanwhile was given back already: only the use is counted.
+    A reservation that ran out meanwhile was given back already: only the use is counted. A
+    database that is away delays it: an answer that was written does not fail for its bookkeeping.
     """
     with _lock:
         if held.id not in _live:
             return
         _live.discard(held.id)
+    try:
+        _settle(held, tokens=max(tokens, 0), cost=max(cost or Decimal(0), Decimal(0)))
+    except Error:
+        logger.warning("budget.settling_put_off", reservation=str(held.id))
+        with _lock:
+            _live.add(held.id)  # keeps its room until it is settled
+        _owed.append((held, tokens, cost))
+        upkeep.start()
+
+
+@transaction.atomic(durable=True)
+def _settle(held: Held, *, tokens: int, cost: Decimal) -> None:
     moment = now()
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM public.providers_reservation WHERE id = %s", [held.id])
         stood = cursor.rowcount == 1
         for share in held.shares:
-            used = Decimal(tokens) if share.unit == "tokens" else (cost or Decimal(0))
+            used = Decimal(tokens) if share.unit == "tokens" else cost
             back = share.amount if stood else Decimal(0)
             cursor.execute(_SETTLE, [back, used, used, moment, share.use_id, moment])
             row = cursor.fetchone()
             if row is not None and row[0]:
                 metrics.BUDGET_ALERTS.labels(row[2], row[3]).inc()
                 logger.warning("budget.alert", budget=str(row[1]), level=row[2], unit=row[3])
+                if settings.MAIL_IS_SENT:
+                    jobs.enqueue_on_commit(WARNING_TASK, use_id=share.use_id)
+
+
+def settle_owed() -> None:
+    """Settle what could not be settled when its call ended."""
+    for _each in range(len(_owed)):
+        held, tokens, cost = _owed.popleft()
+        settle_budget(held, tokens=tokens, cost=cost)
 
 
 def renew_reservations() -> None:
@@ -230,11 +285,16 @@ def release_expired() -> int:
             " ORDER BY id FOR UPDATE SKIP LOCKED) RETURNING id, shares),"
             " back AS (SELECT (share->>0)::uuid AS use_id, sum((share->>1)::numeric) AS amount"
             " FROM gone, jsonb_array_elements(shares) AS share GROUP BY 1),"
+            # Locked in the order in which calls lock them, or both would wait for each other.
+            " held AS MATERIALIZED (SELECT u.id FROM public.providers_budgetuse u"
+            " JOIN public.providers_budget b ON b.id = u.budget_id"
+            " WHERE u.id IN (SELECT use_id FROM back)"
+            " ORDER BY array_position(%s::text[], b.level::text), b.id, u.id FOR UPDATE OF u),"
             " done AS (UPDATE public.providers_budgetuse u"
             " SET reserved = GREATEST(u.reserved - back.amount, 0)"
-            " FROM back WHERE u.id = back.use_id)"
+            " FROM back JOIN held ON held.id = back.use_id WHERE u.id = back.use_id)"
             " SELECT count(*) FROM gone",
-            [now()],
+            [now(), list(_LEVELS)],
         )
         (count,) = cursor.fetchone() or (0,)
     if count:
@@ -246,6 +306,7 @@ def _sweep() -> None:
     release_expired()
 
 
+upkeep.register("settlements", settle_owed, every_s=_OWED_EVERY_S)
 upkeep.register("reservations kept", renew_reservations, every_s=_RENEW_EVERY_S)
 upkeep.register("reservations swept", _sweep, every_s=_SWEEP_EVERY_S)
 
@@ -254,3 +315,4 @@ def forget_reservations() -> None:
     """Drop this process's knowledge of running calls; for tests."""
     with _lock:
         _live.clear()
+    _owed.clear()

@@ -7,14 +7,16 @@ for a fraction of a second and are written together; a database that is away onl
 import threading
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TypeAlias
 from uuid import UUID
 
-from django.db import connection
+from django.conf import settings
+from django.db import DataError, IntegrityError, connection, transaction
 
+from apps.core.clock import now
 from apps.core.ids import new_id
 from apps.core.logging import get_logger
 from apps.providers import metrics, upkeep
@@ -26,6 +28,7 @@ logger = get_logger(__name__)
 _EVERY_S = 0.2
 _ROWS_AT_ONCE = 500
 _WAITING_MAX = 50_000
+_COUNT_MAX = 2**31 - 1
 
 LOST = "lost"  # the process died; what the model wrote until then is all that is known
 
@@ -44,6 +47,8 @@ class CallRecord:
         tries: Attempts to reach the model, the first included.
         first_ms: Milliseconds to the first event.
         steps: Stages of the gateway in their order, each with its outcome; not stored.
+        id: Its key; a record that is written twice, because nobody knew whether the first time
+            was kept, counts once.
     """
 
     tenant_id: UUID | None
@@ -61,6 +66,7 @@ class CallRecord:
     total_ms: int = 0
     correlation_id: str = ""
     steps: tuple[tuple[str, str], ...] = ()
+    id: UUID = field(default_factory=new_id)
 
     @property
     def cost(self) -> Cost:
@@ -101,7 +107,7 @@ def write_calls(records: Sequence[CallRecord]) -> None:
 def _values(record: CallRecord) -> list[_Value]:
     origin, usage, cost = record.origin, record.usage, record.cost
     return [
-        new_id(),
+        record.id,
         record.started_at,
         record.tenant_id,
         record.flow.value,
@@ -115,10 +121,10 @@ def _values(record: CallRecord) -> list[_Value]:
         record.status[:40],
         record.is_cached,
         record.tries,
-        usage.prompt_tokens if usage else None,
-        usage.completion_tokens if usage else None,
-        usage.cached_tokens if usage else 0,
-        usage.reasoning_tokens if usage else 0,
+        _count(usage.prompt_tokens) if usage else None,
+        _count(usage.completion_tokens) if usage else None,
+        _count(usage.cached_tokens) if usage else 0,
+        _count(usage.reasoning_tokens) if usage else 0,
         usage.estimated if usage else False,
         cost.amount,
         cost.source,
@@ -126,6 +132,11 @@ def _values(record: CallRecord) -> list[_Value]:
         record.total_ms,
         record.correlation_id[:64],
     ]
+
+
+def _count(reported: int) -> int:
+    """Return a number of tokens that fits its column: providers report what they like."""
+    return min(max(reported, 0), _COUNT_MAX)
 
 
 _waiting: deque[CallRecord] = deque()
@@ -151,9 +162,22 @@ def flush_calls() -> None:
     with _flushing:
         while _waiting:
             batch = [_waiting[place] for place in range(min(len(_waiting), _ROWS_AT_ONCE))]
-            write_calls(batch)
+            try:
+                write_calls(batch)
+            except (DataError, IntegrityError):
+                _write_singly(batch)
             for _written in batch:
                 _waiting.popleft()
+
+
+def _write_singly(batch: Sequence[CallRecord]) -> None:
+    """Write what fits the table; one row that does not must not keep all others waiting."""
+    for record in batch:
+        try:
+            write_calls([record])
+        except (DataError, IntegrityError):
+            metrics.LEDGER_LOST.inc()
+            logger.exception("ledger.row_refused", flow=record.flow.value, status=record.status)
 
 
 upkeep.register("ledger", flush_calls, every_s=_EVERY_S)
@@ -201,7 +225,10 @@ def _make_partition(name: str, start: date, end: date) -> bool:
 
 
 def drop_old_partitions(*, before: date) -> list[str]:
-    """Drop the partitions of months that ended before `before`; return their names."""
+    """Drop the partitions of months that ended before `before`; return their names.
+
+    Rows of such months that lie in the default partition go too.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
@@ -216,7 +243,28 @@ def drop_old_partitions(*, before: date) -> list[str]:
         old = sorted(name for name in months if name < limit)
         for name in old:
             cursor.execute(f"DROP TABLE public.{name}")
+        cursor.execute(
+            "DELETE FROM public.providers_call_default WHERE started_at < %s",
+            [before.replace(day=1)],
+        )
     return old
+
+
+def tend_ledger() -> None:
+    """Make the months ahead, and drop those that `LEDGER_KEEP_MONTHS` has no use for.
+
+    Waits for nobody long: whoever reads the ledger would otherwise keep all calls waiting.
+    """
+    today = now().date()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '5s'")
+        made = ensure_partitions(today=today)
+        dropped = []
+        if settings.LEDGER_KEEP_MONTHS > 0:
+            month = today.year * 12 + today.month - 1 - settings.LEDGER_KEEP_MONTHS
+            dropped = drop_old_partitions(before=date(month // 12, month % 12 + 1, 1))
+    if made or dropped:
+        logger.info("ledger.months", made=made, dropped=dropped)
 
 
 def forget_calls() -> None:

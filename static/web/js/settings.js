@@ -214,6 +214,8 @@ export class Gauge {
     const detail = [
       known ? `The context is ${Math.round(share * 100)} % full: ${about}${number(gauge.used_tokens)} of ${number(gauge.context_tokens)} tokens.` : "",
       `${number(spent)} tokens in all${cost ? `, ${cost}` : ""}.`,
+      gauge.unpriced_calls ? `The price of ${number(gauge.unpriced_calls)} calls is not known.` : "",
+      nextText(gauge),
     ].join(" ").trim();
     const meter = make("span", { className: "gauge-bar", ariaHidden: "true" }, make("i", {}));
     meter.style.setProperty("--share", String(share));
@@ -228,13 +230,19 @@ export class Gauge {
   }
 }
 
+/** What the next message costs: between an empty answer and the longest one. */
+function nextText({ next_cost_low: low, next_cost_high: high }) {
+  if (!Number(high)) return "";
+  return `The next message costs ${costText(low)} to ${costText(high)}.`;
+}
+
 const number = (value) => (value ?? 0).toLocaleString();
 
 /** A decimal text as money; empty while prices are not known. */
 export function costText(cost) {
   if (cost === null || cost === undefined) return "";
   const value = Number(cost);
-  const digits = value > 0 && value < 0.01 ? 4 : 2;
+  const digits = value > 0 && value < 0.0001 ? 6 : value > 0 && value < 0.01 ? 4 : 2;
   return value.toLocaleString(undefined, { style: "currency", currency: "USD", maximumFractionDigits: digits });
 }
 

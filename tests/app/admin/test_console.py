@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -18,6 +19,7 @@ from apps.jobs.models import DeadLetter, OutboxEntry
 from apps.tenants import services as tenants
 from apps.tenants.models import Tenant
 from tests.access.routes import routes_of
+from tests.app.providers.money import UNPRICED, call, rules_of, write
 from tests.fixtures.database import World
 from tests.fixtures.people import PASSWORD, People
 
@@ -37,6 +39,8 @@ LISTS = [
     "/admin/providers/guardraildecision/",
     "/admin/providers/prompt/",
     "/admin/providers/promptversion/",
+    "/admin/providers/call/",
+    "/admin/providers/budget/",
 ]
 
 
@@ -101,6 +105,64 @@ def test_the_overview_counts(operator: Client) -> None:
     assert "<strong>2</strong> active" in text
     assert "<strong>1</strong> Open dead letters" in text
     assert "gpu.inference" in text
+
+
+def test_the_overview_tells_what_each_workspace_used(committed: World, operator: Client) -> None:
+    cache.clear()
+    write(call(committed.acme), call(committed.globex, tariff=UNPRICED), call(None))
+
+    text = operator.get("/admin/").content.decode()
+
+    for name in ("Acme", "Globex", "The platform itself", "0.0014"):
+        assert name in text, name
+    assert "style=" not in text.partition("console-usage")[2].partition("</section>")[0]
+
+
+def test_the_ledger_is_found_by_workspace_and_outcome_and_cannot_be_changed(
+    committed: World, operator: Client
+) -> None:
+    write(
+        call(committed.acme, model="acme/large"),
+        call(committed.globex, model="globex/large", status="provider_timeout"),
+    )
+    address = "/admin/providers/call/"
+    of_acme = operator.get(f"{address}?workspace={committed.acme.id}").content.decode()
+    failed = operator.get(f"{address}?outcome=failed").content.decode()
+
+    assert "acme/large" in of_acme
+    assert "globex/large" not in of_acme
+    assert "globex/large" in failed
+    assert "acme/large" not in failed
+    assert operator.get(f"{address}?workspace=nonsense").status_code == 200
+    assert operator.get(f"{address}add/").status_code == 403
+
+
+def test_a_budget_of_the_console_counts_at_once_and_is_on_record(
+    committed: World, operator: Client
+) -> None:
+    assert rules_of(committed.acme) == ()
+    form = {
+        "tenant": str(committed.acme.id), "level": "tenant", "unit": "money", "period": "month",
+        "amount": "5", "alert_percent": "80", "is_hard": "on", "is_enabled": "on",
+    }  # fmt: skip
+    address = "/admin/providers/budget/"
+
+    made = operator.post(f"{address}add/", form)
+
+    assert made.status_code == 302, made.content
+    (rule,) = rules_of(committed.acme)
+    assert rule.amount == 5
+    assert operator.post(f"{address}add/", form).status_code == 200  # there is one already
+    change = {"amount": "7", "alert_percent": "50", "is_enabled": "on"}
+    operator.post(f"{address}{rule.id}/change/", change)
+    assert [rule.amount for rule in rules_of(committed.acme)] == [7]
+    operator.post(f"{address}{rule.id}/delete/", {"post": "yes"})
+    assert rules_of(committed.acme) == ()
+    entries = AuditEntry.objects.filter(target_type="budget")
+    assert {entry.action for entry in entries} == {
+        "budget.created", "budget.changed", "budget.deleted",
+    }  # fmt: skip
+    assert {entry.tenant_id for entry in entries} == {committed.acme.id}
 
 
 def test_the_policy_is_loosened_for_the_theme_and_not_further(operator: Client) -> None:

@@ -30,9 +30,12 @@ from apps.core.clock import now
 from apps.core.scope import Actor, TenantRef
 from apps.memory import services as memory
 from apps.memory.models import Memory
-from apps.providers.contracts import ModelRequest, Role
+from apps.providers.contracts import ModelRequest, Origin, Role
+from apps.providers.services.ledger import CallRecord
 from tests.app.conversations.search_scene import told
+from tests.app.providers.money import UNPRICED, call, turn_origin, write
 from tests.factories import send
+from tests.fixtures.budgets import Budget
 from tests.fixtures.database import World
 from tests.fixtures.people import People
 from tests.fixtures.scribe import MODEL, Scribe
@@ -422,6 +425,36 @@ def test_the_gauge_grows_with_the_conversation(
     assert one["used_tokens"] < two["used_tokens"] <= scribe.context_tokens
     assert one["prompt_tokens_total"] < two["prompt_tokens_total"]
     assert two["cost"] is None
+
+
+def test_the_gauge_tells_the_cost_of_its_own_turns_and_of_the_next_message(
+    committed: World,
+    ann: Actor,
+    say: Callable[..., TurnAccepted],
+    browser: Client,
+    budget: Budget,
+) -> None:
+    here, elsewhere = say("How do herons sleep?"), say("And whales?")
+
+    def of(turn: TurnAccepted, tenant: TenantRef) -> CallRecord:
+        return call(tenant, origin=Origin(turn_id=turn.turn_id, attempt=1, step=7))
+
+    write(
+        of(here, committed.acme),
+        replace(of(here, committed.acme), tariff=UNPRICED, origin=turn_origin(step=8)),
+        replace(of(here, committed.acme), tariff=UNPRICED),
+        of(elsewhere, committed.acme),
+        of(here, committed.globex),  # the same id in another workspace
+    )
+    path = f"/api/v1/conversations/{here.conversation_id}/gauge"
+
+    gauge = browser.get(path).json()
+
+    assert gauge["cost"] == "0.0014"
+    assert gauge["unpriced_calls"] == 1
+    assert gauge["next_cost_low"] == gauge["next_cost_high"] == "0"  # it runs here
+    with budget("GET /api/v1/conversations/{conversation}/gauge"):
+        browser.get(path)
 
 
 def test_what_was_said_here_leaves_room_for_what_was_said_elsewhere(

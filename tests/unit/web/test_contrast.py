@@ -30,6 +30,7 @@ USES = [
         (f"code-{kind}", "code-ground", TEXT)
         for kind in ("comment", "string", "number", "keyword", "call")
     ],
+    *[(f"series-{number}", "ground-raised", GRAPHICS) for number in range(1, 7)],
     *[("line-strong", ground, GRAPHICS) for ground in ("ground", "ground-raised")],
 ]
 
