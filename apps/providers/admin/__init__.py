@@ -2,6 +2,7 @@
 
 from apps.providers.admin import (
     guardrails as guardrails,
+    ledger as ledger,
     prompts as prompts,
     providers as providers,
     routing as routing,
