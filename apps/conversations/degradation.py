@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from apps.core.errors import KarenError
 from apps.providers import selectors as providers
-from apps.providers.contracts import Cause, Flow, Level, ModelInfo
+from apps.providers.contracts import Cause, Level, ModelInfo
 from apps.providers.errors import (
     ConfigurationError,
     ContextTooLong,
@@ -102,8 +102,7 @@ def next_model(
     kind = failed.partition("/")[0]
     same_tried = sum(1 for each in tried if each.startswith(f"{kind}/"))
     same_is_down = isinstance(error, ConfigurationError) or same_tried > 1
-    question = providers.question_of(
-        Flow.CHAT_ANSWER,
+    question = providers.turn_question(
         subject=subject,
         failed=tried,
         cause=_cause_of(error),

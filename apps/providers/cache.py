@@ -31,6 +31,7 @@ from apps.providers import metrics
 from apps.providers.configuration import Configuration, Source
 from apps.providers.contracts import ModelInfo, ModelRequest, Origin, ProviderEvent
 from apps.providers.domain.packed_events import UnknownEvent, packed, unpacked
+from apps.providers.errors import ProviderInterrupted
 
 logger = get_logger(__name__)
 
@@ -179,8 +180,9 @@ class _Flight:
 
     batches: list[list[ProviderEvent]] = field(default_factory=list)
     grown: asyncio.Event = field(default_factory=asyncio.Event)
-    error: BaseException | None = None
+    error: KarenError | None = None
     done: bool = False
+    whole: bool = False
     readers: int = 0
     task: "asyncio.Task[None] | None" = None
 
@@ -216,14 +218,9 @@ async def _fly(place: tuple[int, str], flight: _Flight, ask: Callable[[], Batche
             async for batch in batches:
                 flight.batches.append(batch)
                 flight.wake()
+        flight.whole = True
     except KarenError as error:
         flight.error = error
-    except asyncio.CancelledError:
-        flight.error = asyncio.CancelledError()
-        raise
-    except BaseException as error:
-        flight.error = error
-        raise
     finally:
         flight.done = True
         _flights.pop(place, None)
@@ -241,6 +238,8 @@ async def _read(flight: _Flight) -> Batches:
             if flight.done:
                 if flight.error is not None:
                     raise flight.error
+                if not flight.whole:  # whoever asked ended in a way that nobody foresaw
+                    raise ProviderInterrupted
                 return
             await grown.wait()
     finally:

@@ -82,6 +82,27 @@ def why_no_model() -> str:
     return "; ".join(reason for reason in reasons if reason)
 
 
+def turn_question(
+    *,
+    subject: str,
+    text: str = "",
+    user_id: UUID | None = None,
+    sensitive: bool = False,
+    failed: Collection[str] = (),
+    cause: Cause = Cause.FAILURE,
+) -> Question:
+    """Return what routing has to know of a turn; see `question_of`."""
+    return question_of(
+        Flow.CHAT_ANSWER,
+        subject=subject,
+        text=text,
+        user_id=user_id,
+        sensitive=sensitive,
+        failed=failed,
+        cause=cause,
+    )
+
+
 def question_of(
     flow: Flow,
     *,

@@ -39,7 +39,7 @@ from apps.conversations.services.turns import queue_turn, request_stop
 from apps.core.errors import InvalidInput
 from apps.core.scope import Actor
 from apps.providers import selectors as providers
-from apps.providers.contracts import Flow, ModelInfo, Role
+from apps.providers.contracts import ModelInfo, Role
 
 
 def send_message(*, actor: Actor, message: NewMessage, permission: str) -> TurnAccepted:
@@ -251,8 +251,7 @@ _NO_OPTIONS = ConversationOptions()
 def _models(wanted: NewMessage, conversation: Conversation) -> list[ModelInfo]:
     names: list[str | None] = [*dict.fromkeys(wanted.models)]
     names = names or [wanted.model or conversation.model or preferred_model(conversation)]
-    question = providers.question_of(
-        Flow.CHAT_ANSWER,
+    question = providers.turn_question(
         subject=conversation.pk.hex,
         text=wanted.text,
         user_id=conversation.owner_id,

@@ -39,7 +39,7 @@ from apps.core.envelope import error_body
 from apps.core.logging import get_logger
 from apps.core.scope import Actor
 from apps.jobs import services as jobs
-from apps.providers.contracts import Flow, ModelInfo, Origin
+from apps.providers.contracts import ModelInfo, Origin
 from apps.providers.services import ledger
 from apps.providers.services.ledger import CallRecord
 
@@ -170,15 +170,9 @@ def recover_turn(turn_id: UUID) -> None:
 
 def _lost_call(turn: Turn) -> CallRecord:
     """Return the row of an attempt whose worker died: what it used is not known."""
-    return CallRecord(
-        tenant_id=scope.require().id,
-        flow=Flow.CHAT_ANSWER,
+    return ledger.lost_call(
         model=turn.model,
-        provider=turn.model.partition("/")[0],
         started_at=turn.started_at or now(),
-        status=ledger.LOST,
-        usage=None,
-        tariff=None,
         origin=Origin(user_id=turn.requester_id, turn_id=turn.pk, attempt=turn.attempt),
     )
 

@@ -16,6 +16,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import DataError, IntegrityError, connection, transaction
 
+from apps.core import scope
 from apps.core.clock import now
 from apps.core.ids import new_id
 from apps.core.logging import get_logger
@@ -76,6 +77,21 @@ class CallRecord:
         if self.is_cached:
             return Cost(amount=Decimal(0), source="cache")
         return cost_of(self.tariff, self.usage)
+
+
+def lost_call(*, model: str, started_at: datetime, origin: Origin) -> CallRecord:
+    """Return the record of an attempt at a turn whose worker died: what it used is not known."""
+    return CallRecord(
+        tenant_id=scope.require().id,
+        flow=Flow.CHAT_ANSWER,
+        model=model,
+        provider=model.partition("/")[0],
+        started_at=started_at,
+        status=LOST,
+        usage=None,
+        tariff=None,
+        origin=origin,
+    )
 
 
 _Value: TypeAlias = str | int | bool | Decimal | datetime | UUID | None

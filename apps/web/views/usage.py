@@ -40,6 +40,7 @@ FLOWS = {
     "attachment.summary": lazy("Summaries of files"),
     "embed.text": lazy("Search and memory"),
     "health.probe": lazy("Health checks"),
+    "prompt.evaluation": lazy("Evaluations of prompts"),
 }
 
 

@@ -225,7 +225,7 @@ def test_an_endless_list_is_not_read(servers: _Loop) -> None:
 
 
 async def _silent(request: web.Request) -> web.Response:
-    await asyncio.sleep(30)
+    await asyncio.Event().wait()  # until the reader has had enough
     return web.Response()
 
 

@@ -48,6 +48,17 @@ async def said(request: ModelRequest, **more: Any) -> str:
         return "".join([each.text async for each in events if isinstance(each, TextDelta)])
 
 
+async def reached(upstream: Upstream) -> None:
+    async with asyncio.timeout(10):
+        while not upstream.calls:  # noqa: ASYNC110  # the server has no event for it
+            await asyncio.sleep(0)
+
+
+async def closed_again(place: tuple[str, str]) -> None:
+    while breaker.open_for_s(place) > 0:  # noqa: ASYNC110  # it opens by the clock
+        await asyncio.sleep(0)
+
+
 def change(model: type[Any], **values: Any) -> Any:
     row = model.objects.create(**values)
     configuration.forget()
@@ -209,9 +220,8 @@ async def test_whoever_joined_reads_on_when_the_first_one_leaves(
     await tenant_db(keeping, acme)
     origin = Origin(user_id=ann.id)
     first = asyncio.create_task(said(question("up/slow-8"), origin=origin))
-    await asyncio.sleep(0.1)
     second = asyncio.create_task(said(question("up/slow-8"), origin=origin))
-    await asyncio.sleep(0.1)
+    await reached(upstream)
     first.cancel()
     assert (await second).count("word") == 8
     assert upstream.calls["slow-8"] == 1
@@ -223,7 +233,7 @@ async def test_a_model_stops_when_the_last_reader_leaves(
     await tenant_db(set_up, "up", upstream.base_url, "slow-200")
     await tenant_db(keeping, acme)
     asked = asyncio.create_task(said(question("up/slow-200"), origin=Origin(user_id=ann.id)))
-    await asyncio.sleep(0.3)
+    await reached(upstream)
     asked.cancel()
     async with asyncio.timeout(5):
         await upstream.next_drop.wait()
@@ -313,7 +323,7 @@ async def test_a_breaker_opens_lets_one_call_through_and_closes_by_itself(
     await again.start(port=int(address.rsplit(":", 1)[1].split("/")[0]))
     try:
         async with asyncio.timeout(30):
-            await asyncio.sleep(breaker.open_for_s(place))
+            await closed_again(place)
             assert (await said(question("up/plain"))).count("word") == 8
         assert breaker.open_for_s(place) == 0
         breaker._owners.add(place[0])
