@@ -8,6 +8,7 @@ from pathlib import Path
 from django.conf import settings
 
 from apps.core.logging import get_logger
+from apps.providers import metrics
 from apps.providers.contracts import ModelInfo
 from apps.providers.domain import stub
 from apps.providers.domain.gguf import GgufError, read_header
@@ -134,7 +135,9 @@ def model_name(path: Path) -> str:
 
 @lru_cache(maxsize=4)
 def _files_in(folder: Path, _changed_ns: int) -> tuple[Path, ...]:
-    return tuple(sorted(folder.glob("*.gguf")))
+    files = tuple(sorted(path for path in folder.glob("*.gguf") if path.is_file()))
+    metrics.STORAGE_BYTES.set(sum(path.stat().st_size for path in files))
+    return files
 
 
 def _own_files() -> tuple[Path, ...]:

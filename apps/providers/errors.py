@@ -186,3 +186,19 @@ class RequestUnsupported(ProviderRejected):
             "param": self.param,
             "problem": self.problem,
         }
+
+
+class ModelImportRefused(KarenError):
+    """A model file does not come into the library, or not out of it; `problem` says why."""
+
+    code = "model_import_refused"
+    status = 422
+    public_fields = ("problem",)
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+    @override
+    def message(self) -> str:
+        return _("The model file was not accepted: %(problem)s.") % {"problem": self.problem}

@@ -170,7 +170,11 @@ CASES: list[tuple[dict[str, object], list[object], list[object]]] = [
         ["01a1fd51458377df9c935bd19cd698d1"],
     ),
     ({"type": "string", "format": "ipv4"}, ["127.0.0.1", "255.1.20.3"], ["256.1.1.1", "1.2.3"]),
-    ({"type": "array", "prefixItems": [{"type": "null"}, {"const": 1}]}, [[None, 1]], [[None], [1]]),
+    (
+        {"type": "array", "prefixItems": [{"type": "null"}, {"const": 1}]},
+        [[None, 1]],
+        [[None], [1]],
+    ),
     ({"type": "array", "items": True, "minItems": 2}, [[1, "a"], [[], {}, 1]], [[1], []]),
     ({"type": "object", "additionalProperties": {"type": "null"}}, [{}, {"x": None}], [{"x": 1}]),
     ({"type": "object", "additionalProperties": False}, [{}], [{"x": 1}]),
@@ -282,12 +286,16 @@ async def test_layers_for_a_gpu_that_is_not_there_are_the_operators_matter(
     assert isinstance((await answer("What is 2+2?", max_tokens=2))[-1], Finished)
 
 
+def tasks() -> set[int]:
+    return {int(task.name) for task in Path("/proc/self/task").iterdir()}
+
+
 async def test_the_engines_threads_keep_to_their_processors(settings: Settings) -> None:
     mine = sorted(os.sched_getaffinity(0))
     settings.LOCAL_CPUS = str(mine[-1])
-    before = {int(task) for task in os.listdir("/proc/self/task")}
+    before = tasks()
     await answer("What is 2+2?", max_tokens=2)
-    started = {int(task) for task in os.listdir("/proc/self/task")} - before
+    started = tasks() - before
     pinned = [task for task in started if os.sched_getaffinity(task) == {mine[-1]}]
     assert pinned
     assert sorted(os.sched_getaffinity(0)) == mine, "the rest of the process is free"
