@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import settings as hypothesis_settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from typing_extensions import override
 
 from apps.providers.contracts import (
     ChatMessage,
@@ -193,6 +194,7 @@ class Serving(RuleBasedStateMachine):
         if hasattr(self, "bench"):
             self.bench.check_cache()
 
+    @override
     def teardown(self) -> None:
         if hasattr(self, "bench"):
             self.bench.finish()

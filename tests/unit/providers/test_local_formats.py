@@ -110,7 +110,7 @@ def fits(vocabulary: Any, grammar: str, text: str) -> bool:
         sampler.close()
 
 
-PERSON = {
+PERSON: dict[str, object] = {
     "type": "object",
     "properties": {
         "name": {"type": "string", "minLength": 1, "maxLength": 10},
@@ -120,7 +120,7 @@ PERSON = {
     "required": ["name"],
     "additionalProperties": False,
 }
-TREE = {
+TREE: dict[str, object] = {
     "$defs": {
         "node": {
             "type": "object",
@@ -207,7 +207,7 @@ def test_any_object_and_no_half_one(vocabulary: Any) -> None:
 
 @pytest.mark.parametrize("temperature", [0.0, 2.0])
 async def test_an_answer_follows_its_schema(temperature: float) -> None:
-    schema = {
+    schema: dict[str, object] = {
         "type": "object",
         "properties": {
             "name": {"type": "string", "maxLength": 12},
