@@ -5,10 +5,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urljoin, urlsplit
 
-import httpx2
 from django.conf import settings
 
-from apps.core.http import ResponseTooLarge, SafeAsyncClient, safe_async_client
+from apps.core.http import (
+    CONNECTION_ERRORS,
+    Response,
+    ResponseTooLarge,
+    SafeAsyncClient,
+    safe_async_client,
+)
 from apps.core.logging import get_logger
 from apps.providers import library, metrics
 from apps.providers.errors import ModelImportRefused
@@ -65,7 +70,7 @@ async def import_url(
                 try:
                     await _continue(http, url, coming, progress)
                     break
-                except (httpx2.TransportError, httpx2.StreamError) as error:
+                except CONNECTION_ERRORS as error:
                     logger.warning(
                         "local_model.import_broken",
                         attempt=attempt,
@@ -94,9 +99,7 @@ async def _continue(
     raise ModelImportRefused("it redirects too often")
 
 
-async def _take(
-    response: httpx2.Response, coming: library.Arrival, progress: library.Progress
-) -> None:
+async def _take(response: Response, coming: library.Arrival, progress: library.Progress) -> None:
     if response.status_code == 416 and coming.here:
         return  # nothing comes after what is here: the checksum decides
     if response.status_code not in {200, 206}:

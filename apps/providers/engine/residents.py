@@ -63,14 +63,14 @@ class Residents:
             engine = self.find(name)
             if engine is not None and engine.spec == spec:
                 return engine
-            if engine is not None:
-                engine.stop()  # its file was replaced
-            self._loaded.pop(name, None)
+            before = self._loaded.pop(name, None)
+            if before is not None:
+                before.engine.stop()  # its file was replaced, or it is just giving its memory back
             verify()
             size = memory_bytes(spec)
             self._make_room(name, size)
             self._clock += 1
-            engine = Engine(spec, open_model=self._open_model)
+            engine = Engine(spec, open_model=self._open_model, when_gone=self._count)
             self._loaded[name] = _Loaded(engine, size, self._clock)
             self._count()
             return engine
@@ -109,8 +109,10 @@ class Residents:
         ]
 
     def _count(self) -> None:
-        metrics.LOCAL_LOADED.set(len(self._loaded))
-        metrics.LOCAL_MEMORY_BYTES.set(sum(each.size_bytes for each in self._loaded.values()))
+        # Also called by an engine's thread while ours waits for it: so without the lock.
+        here = [each for each in list(self._loaded.values()) if not each.engine.gone.is_set()]
+        metrics.LOCAL_LOADED.set(len(here))
+        metrics.LOCAL_MEMORY_BYTES.set(sum(each.size_bytes for each in here))
 
     def stop(self) -> None:
         """Stop every engine and free its model; the next use loads again."""

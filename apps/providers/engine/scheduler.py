@@ -5,6 +5,7 @@ Requests beyond the slots wait in order of arrival; `rounds` says what happens w
 
 import threading
 from collections import deque
+from collections.abc import Callable
 
 from apps.core.logging import get_logger
 from apps.providers import metrics
@@ -26,8 +27,22 @@ class EngineGone(Exception):
 class Engine:
     """A model file, its owner thread and the queue in front of it."""
 
-    def __init__(self, spec: EngineSpec, *, open_model: OpenModel) -> None:
+    def __init__(
+        self,
+        spec: EngineSpec,
+        *,
+        open_model: OpenModel,
+        when_gone: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Start the thread, which loads the model.
+
+        Args:
+            spec: What is loaded.
+            open_model: Loads it; called on the thread.
+            when_gone: Called on the thread when the model's memory was given back.
+        """
         self.spec = spec
+        self._when_gone = when_gone
         self._open_model = open_model
         self._wake = threading.Condition()
         self._waiting: deque[Job] = deque()
@@ -122,6 +137,7 @@ class Engine:
             if model is not None:
                 model.close()
             self.gone.set()
+            self._when_gone()
 
     def _take_in(self, rounds: Rounds) -> bool:
         """Give waiting jobs to free slots; sleep while there is nothing to do."""

@@ -3,11 +3,13 @@
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
 
+from apps.providers import metrics
 from apps.providers.contracts import ChatMessage, Finished, ModelRequest, Role, TextDelta
 from apps.providers.domain.reading import reading_portions
 from apps.providers.domain.residency import Resident, who_leaves
@@ -288,6 +290,25 @@ def test_a_model_larger_than_the_budget_is_refused_before_it_loads(files: dict[s
     assert "LOCAL_MEMORY_MIB" in refused.value.hint
 
 
+def test_a_model_that_went_idle_is_loaded_again_and_no_longer_counted(
+    files: dict[str, Path],
+) -> None:
+    def loaded() -> float:
+        return float(metrics.LOCAL_LOADED._value.get())
+
+    residents = Residents(open_model=lambda _spec: ToyModel(), budget=lambda: 1 << 30)
+    brief = replace(placed(files["one"]), idle_s=0.01)
+    first = residents.load("one", brief, no_check)
+    assert first.gone.wait(WAIT_S)
+    assert residents.find("one") is None
+    first._thread.join(WAIT_S)
+    assert loaded() == 0
+    again = residents.load("one", placed(files["one"]), no_check)
+    assert again is not first
+    assert loaded() == 1
+    residents.stop()
+
+
 def test_an_altered_file_is_not_loaded(files: dict[str, Path]) -> None:
     def refuse() -> None:
         raise ConfigurationError("altered")
@@ -381,8 +402,8 @@ def test_sequences_stand_in_ascending_order_in_every_batch() -> None:
     decode = model.decode
 
     def watched(entries: object) -> None:
-        seen.append([entry.sequence for entry in entries])  # type: ignore[attr-defined]
-        decode(entries)  # type: ignore[arg-type]
+        seen.append([entry.sequence for entry in entries])  # type: ignore[attr-defined]  # entries
+        decode(entries)  # type: ignore[arg-type]  # passed on as it came
 
     model.decode = watched  # type: ignore[method-assign]  # the double is ours
     for _ in range(3):

@@ -45,10 +45,10 @@ def own_folders(settings: Settings, tmp_path: Path) -> Iterator[None]:
 
 
 def first_turn(secret: str) -> ChatMessage:
-    return ChatMessage(role=Role.USER, text=f"The word is {secret}. Say it.")
+    return ChatMessage(role=Role.USER, text=f"The secret word is {secret}. Remember it.")
 
 
-SECOND = ChatMessage(role=Role.USER, text="Which word?")
+SECOND = ChatMessage(role=Role.USER, text="What is the secret word?")
 
 
 async def said(messages: list[ChatMessage], *, partition: str, max_tokens: int) -> str:
@@ -69,7 +69,7 @@ async def conversation(partition: str, chance: random.Random) -> str:
     messages = [first_turn(secret)]
     await said(messages, partition=partition, max_tokens=chance.choice([1, 3]))
     messages += [ChatMessage(role=Role.ASSISTANT, text=f"{secret}."), SECOND]
-    return await said(messages, partition=partition, max_tokens=6)
+    return await said(messages, partition=partition, max_tokens=10)
 
 
 @pytest.mark.timeout(300)
