@@ -97,7 +97,11 @@ class Bench:
         ]
 
     def ask(self, talk: Talk, text: str, *, max_tokens: int) -> None:
+        owners = {slot.index: slot.partition for slot in self.table.slots if not slot.busy}
         self.rounds.admit(talk.ask(text, max_tokens=max_tokens))
+        (taken,) = [slot for slot in self.table.slots if slot.busy and slot.index in owners]
+        if not talk.partition or owners[taken.index] != talk.partition:
+            assert not self.model.cache.get(taken.index), "something of another was kept"
 
     def step(self) -> None:
         self.rounds.step()
