@@ -32,7 +32,7 @@ ROUNDS = 9
 LONG_ROUNDS = 6  # of conversations of 2,000 tokens: each reads twice as many
 TOKENS = 128
 STREAMS = 4
-HISTORY_WORDS = 300  # in each message of a person: four of them make 2,000 tokens with the answers
+HISTORY_WORDS = 430  # in each message of a person: four of them make 2,000 tokens with the answers
 
 TOKENS_RATIO = Figure(
     name="local_tokens_ratio",
