@@ -182,6 +182,42 @@ class Environment:
     local_context_tokens: int = _var(
         4096, "Context of one local conversation, in tokens.", group="Models"
     )
+    local_cpus: str = _var(
+        "",
+        "Processors that local generation keeps to, such as `0-3,6`; empty means any.",
+        group="Models",
+    )
+    local_mmap: bool = _var(
+        True,
+        "Map local model files into memory instead of reading them: they load at once, and"
+        " processes share them.",
+        group="Models",
+    )
+    local_gpu_layers: int = _var(
+        0,
+        "Layers of a local model that a GPU computes; 999 means all. Needs llama-cpp-python built"
+        " for that GPU.",
+        group="Models",
+    )
+    local_gpu_required: bool = _var(
+        True,
+        "Refuse a local model when no layer reached the GPU. Off: warn and use the CPU.",
+        group="Models",
+    )
+    local_memory_mib: int = _var(
+        0,
+        "Memory that the local models of one process may take together, in MiB; 0 means 60 % of"
+        " the machine's.",
+        group="Models",
+    )
+    local_idle_seconds: int = _var(
+        0,
+        "Seconds without a request after which a local model gives its memory back; 0 means never.",
+        group="Models",
+    )
+    models_import_max_mib: int = _var(
+        32_768, "Largest model file that may be imported, in MiB.", group="Models"
+    )
     default_model: str = _var(
         "",
         "Model used when nobody chose one, such as `openai/gpt-4o-mini`; empty: the best "

@@ -40,6 +40,10 @@ SocketOption: TypeAlias = (
     tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
 )
 
+Response: TypeAlias = httpx2.Response
+# What callers see of a connection that was not made, broke or took too long.
+CONNECTION_ERRORS = (httpx2.TransportError, httpx2.StreamError)
+
 DEFAULT_MAX_BYTES = 16 * 1024 * 1024
 DEFAULT_TOTAL_TIMEOUT_S = 60.0
 DEFAULT_TIMEOUT = httpx2.Timeout(connect=5.0, read=30.0, write=30.0, pool=5.0)

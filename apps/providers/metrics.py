@@ -98,3 +98,18 @@ def _waiting(collection: str) -> float:
 
 def _waiting_key() -> str:
     return platform_key("embeddings", "waiting")
+
+
+LOCAL_UNLOADS = Counter(
+    "kari_model_local_unloads",
+    "Local models given up by this process: idle for long, or in the way of another one.",
+    ["reason"],
+)
+LOCAL_LOADED = Gauge("kari_model_local_loaded", "Local models in this process's memory.")
+LOCAL_MEMORY_BYTES = Gauge(
+    "kari_model_local_memory_bytes", "What the loaded local models are estimated to take."
+)
+DOWNLOAD_BYTES = Counter(
+    "kari_model_download_bytes", "Bytes of model files that were fetched for the library."
+)
+STORAGE_BYTES = Gauge("kari_model_storage_bytes", "Bytes of model files in the models folder.")

@@ -78,15 +78,26 @@ def register(path: Path) -> bool:
 
     A person who administers this machine decides this, never a tenant.
     """
+    return register_as(path.name, file_hash(path), path.stat().st_size)
+
+
+def register_as(name: str, digest: str, size: int) -> bool:
+    """Accept the file of this name as one of this SHA-256 and size; False as for `register`."""
     entries = _read_manifest()
-    digest, size = file_hash(path), path.stat().st_size
-    entry = _Entry(sha256=digest, bytes=size, seal=_seal(path.name, digest, size))
-    if entries.get(path.name) == entry:
+    entry = _Entry(sha256=digest, bytes=size, seal=_seal(name, digest, size))
+    if entries.get(name) == entry:
         return False
-    entries[path.name] = entry
+    entries[name] = entry
     _write_manifest(entries)
-    logger.info("local_model.registered", file=path.name, sha256=digest)
+    logger.info("local_model.registered", file=name, sha256=digest)
     return True
+
+
+def forget(name: str) -> None:
+    """Drop a file's entry; harmless when there is none."""
+    entries = _read_manifest()
+    if entries.pop(name, None) is not None:
+        _write_manifest(entries)
 
 
 def register_new(path: Path) -> bool:

@@ -330,6 +330,13 @@ LOCAL_MODEL = ENV.local_model
 MODELS_DIR = ENV.models_dir
 LOCAL_THREADS = ENV.local_threads
 LOCAL_CONTEXT_TOKENS = ENV.local_context_tokens
+LOCAL_CPUS = ENV.local_cpus
+LOCAL_MMAP = ENV.local_mmap
+LOCAL_GPU_LAYERS = ENV.local_gpu_layers
+LOCAL_GPU_REQUIRED = ENV.local_gpu_required
+LOCAL_MEMORY_MIB = ENV.local_memory_mib
+LOCAL_IDLE_SECONDS = ENV.local_idle_seconds
+MODELS_IMPORT_MAX_MIB = ENV.models_import_max_mib
 
 # -- language and time
 LANGUAGE_CODE = "en"

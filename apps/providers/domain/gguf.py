@@ -13,6 +13,7 @@ _MAX_KEYS = 4096
 _MAX_TEXT_BYTES = 4 * 1024 * 1024
 _MAX_ITEMS = 4_000_000
 _TEXT, _ARRAY = 8, 9
+_LENGTH_END = ".context_length"  # not a key of any file: what was found so far suffices
 # Value type number -> struct code of the fixed-size types.
 _SCALARS = {
     0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d",
@@ -31,11 +32,25 @@ class GgufHeader:
         architecture: Family such as `llama`.
         name: The maker's name for it; may be empty.
         context_tokens: Longest context it was trained on; 0 when not told.
+        kind: `model`, or `adapter` for LoRA files; may be empty.
+        size_label: The maker's word for its size, such as `135M`; may be empty.
+        license: The maker's words; may be empty.
+        layers: Blocks of the model; 0 when not told.
+        cache_values: Numbers that one token leaves in the cache, over all layers; 0 when unknown.
     """
 
     architecture: str
     name: str
     context_tokens: int
+    kind: str = ""
+    size_label: str = ""
+    license: str = ""
+    layers: int = 0
+    cache_values: int = 0
+
+    def cache_bytes(self, tokens: int) -> int:
+        """Return the bytes that `tokens` take in the cache, at two bytes a number."""
+        return 2 * self.cache_values * tokens
 
 
 class _Reader:
@@ -97,13 +112,32 @@ def read_header(file: BinaryIO) -> GgufHeader:
     for _ in range(reader.count("Q", _MAX_KEYS)):
         key = reader.text().decode("utf-8", "replace")
         found[key] = reader.value(reader.count("I", 16))
-        architecture = str(found.get("general.architecture", ""))
-        if f"{architecture}.context_length" in found:
+        if _LENGTH_END in found and key.startswith("tokenizer."):
             break  # the vocabulary follows: a hundred thousand texts that nobody needs here
+        if key.endswith(".context_length"):
+            found[_LENGTH_END] = True
+    return _header(found)
+
+
+def _header(found: dict[str, object]) -> GgufHeader:
     architecture = str(found.get("general.architecture", ""))
-    length = found.get(f"{architecture}.context_length", 0)
+
+    def number(key: str) -> int:
+        value = found.get(f"{architecture}.{key}", 0)
+        return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+    heads = number("attention.head_count")
+    width = number("embedding_length") // heads if heads else 0
+    # A list of counts, one a layer, is not read: the number of all heads is then the safe guess.
+    kept = number("attention.head_count_kv") or heads
+    lengths = (number(f"attention.{part}_length") or width for part in ("key", "value"))
     return GgufHeader(
         architecture=architecture,
         name=str(found.get("general.name", "")),
-        context_tokens=length if isinstance(length, int) else 0,
+        context_tokens=number("context_length"),
+        kind=str(found.get("general.type", "")),
+        size_label=str(found.get("general.size_label", "")),
+        license=str(found.get("general.license", "")),
+        layers=number("block_count"),
+        cache_values=number("block_count") * kept * sum(lengths),
     )

@@ -6,43 +6,36 @@ freed only by `close`, never by the garbage collector and never in a forked chil
 
 import ctypes
 import os
+import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import llama_cpp
 
 from apps.core.logging import get_logger
+from apps.providers.domain.load_log import offloaded_layers
+from apps.providers.domain.sampling import Sampling
+from apps.providers.engine.model import EngineSpec, Entry, NativeError
+from apps.providers.engine.samplers import Candidates, Sampler
+from apps.providers.errors import ConfigurationError
 
 logger = get_logger(__name__)
 
-Sampler: TypeAlias = Any  # llama_sampler_p: a bare pointer
-
 _ERROR = 3  # GGML_LOG_LEVEL_ERROR
-_TOP_K, _TOP_P, _MIN_P = 40, 0.95, 0.05
 _PIECE_BYTES = 256
-_SEED_BYTES = 4
 
-
-class NativeError(Exception):
-    """llama.cpp refused or failed; the text is ours."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One token of a batch; `wanted` asks for the logits after it."""
-
-    token: int
-    position: int
-    sequence: int
-    wanted: bool
+_loads: dict[int, list[str]] = {}  # what llama.cpp says while a thread loads a model
 
 
 @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]  # ctypes
 def _log(level: int, text: bytes, _data: object) -> None:
+    said = text.decode("utf-8", "replace").strip()
+    lines = _loads.get(threading.get_ident())
+    if lines is not None:
+        lines.append(said)
     if level == _ERROR:
-        logger.warning("local_model.native_log", text=text.decode("utf-8", "replace").strip())
+        logger.warning("local_model.native_log", text=said)
 
 
 def start_backend() -> None:
@@ -51,57 +44,107 @@ def start_backend() -> None:
     llama_cpp.llama_backend_init()
 
 
+def _check_offload(spec: EngineSpec, lines: Sequence[str]) -> None:
+    """Compare what was asked of a GPU with what the load log says.
+
+    Raises:
+        ConfigurationError: No layer is on a GPU, and the setting insists.
+    """
+    if not spec.gpu_layers:
+        return
+    there = offloaded_layers(lines)
+    if there is not None and there[0] > 0:
+        logger.info("local_model.on_gpu", file=spec.path.name, layers=there[0], of=there[1])
+        return
+    hint = (
+        f"LOCAL_GPU_LAYERS is {spec.gpu_layers}, but llama.cpp put no layer on a GPU: this build"
+        " has no GPU backend or finds no device"
+    )
+    if spec.gpu_required:
+        raise ConfigurationError(hint)
+    logger.warning("local_model.not_on_gpu", file=spec.path.name, hint=hint)
+
+
 class NativeModel:
     """A model file loaded with one context of several sequences."""
 
-    def __init__(self, path: Path, *, threads: int, sequences: int, context_tokens: int) -> None:
+    def __init__(self, spec: EngineSpec) -> None:
         """Load the file; takes from a tenth of a second to minutes.
-
-        Args:
-            path: The GGUF file, already verified.
-            threads: CPU threads for generation.
-            sequences: How many answers may run side by side.
-            context_tokens: Tokens per sequence; cut to what the model was trained for.
 
         Raises:
             NativeError: It is not a model this build can run, or memory is short.
+            ConfigurationError: Layers were meant for a GPU and none took them, or the adapter
+                does not fit the model.
         """
         self._batch: Any = None
         self._context: Any = None
+        self._adapter: Any = None
+        self._model: Any = None
         start_backend()
-        parameters = llama_cpp.llama_model_default_params()
-        parameters.n_gpu_layers = 0
-        self._model: Any = llama_cpp.llama_model_load_from_file(str(path).encode(), parameters)
-        if not self._model:
-            raise NativeError("the model file does not load")
-        self._vocab: Any = llama_cpp.llama_model_get_vocab(self._model)
-        trained = int(llama_cpp.llama_model_n_ctx_train(self._model))
-        self.context_tokens = min(context_tokens, trained) if trained > 0 else context_tokens
-        self.batch_tokens = min(512, self.context_tokens)
-        self._open_context(threads=threads, sequences=sequences)
+        if spec.cpus:
+            # Threads inherit it: llama.cpp starts its own from this one.
+            os.sched_setaffinity(0, spec.cpus)
+        try:
+            self._load(spec)
+            self._open_context(spec)
+            if spec.adapter is not None:
+                self._put_on(spec.adapter)
+        except (NativeError, ConfigurationError):
+            self.close()
+            raise
         self._piece = ctypes.create_string_buffer(_PIECE_BYTES)
         # Each native call gives the interpreter lock away; what never changes is asked once.
         self._pieces: dict[int, bytes] = {}
         self._ends: dict[int, bool] = {}
+        self._candidates: Candidates | None = None  # made at the first grammar
 
-    def _open_context(self, *, threads: int, sequences: int) -> None:
+    def _load(self, spec: EngineSpec) -> None:
+        parameters = llama_cpp.llama_model_default_params()
+        parameters.n_gpu_layers = spec.gpu_layers
+        mode = llama_cpp.LLAMA_LOAD_MODE_MMAP if spec.mmap else llama_cpp.LLAMA_LOAD_MODE_NONE
+        parameters.load_mode = mode
+        here = threading.get_ident()
+        lines = _loads[here] = []
+        try:
+            path = str(spec.path).encode()
+            self._model = llama_cpp.llama_model_load_from_file(path, parameters)
+        finally:
+            del _loads[here]
+        if not self._model:
+            raise NativeError("the model file does not load")
+        _check_offload(spec, lines)
+        self._vocab: Any = llama_cpp.llama_model_get_vocab(self._model)
+        trained = int(llama_cpp.llama_model_n_ctx_train(self._model))
+        wanted = spec.context_tokens
+        self.context_tokens = min(wanted, trained) if trained > 0 else wanted
+        self.batch_tokens = min(512, self.context_tokens)
+
+    def _open_context(self, spec: EngineSpec) -> None:
         parameters = llama_cpp.llama_context_default_params()
-        parameters.n_ctx = self.context_tokens * sequences
+        parameters.n_ctx = self.context_tokens * spec.sequences
         parameters.n_batch = self.batch_tokens
         parameters.n_ubatch = self.batch_tokens
-        parameters.n_seq_max = sequences
-        parameters.n_threads = threads
-        parameters.n_threads_batch = threads
+        parameters.n_seq_max = spec.sequences
+        parameters.n_threads = spec.threads
+        parameters.n_threads_batch = spec.threads
         parameters.kv_unified = False  # each sequence has its own part of the cache
         # On a CPU it saves nothing and costs precision, which a small model shows at once.
         parameters.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
         parameters.no_perf = True
         self._context = llama_cpp.llama_init_from_model(self._model, parameters)
         if not self._context:
-            self.close()
             raise NativeError("there is not enough memory for the model's context")
         self._memory: Any = llama_cpp.llama_get_memory(self._context)
         self._batch = llama_cpp.llama_batch_init(self.batch_tokens, 0, 1)
+
+    def _put_on(self, adapter: Path) -> None:
+        self._adapter = llama_cpp.llama_adapter_lora_init(self._model, str(adapter).encode())
+        if not self._adapter:
+            raise ConfigurationError(f"{adapter.name} is no LoRA adapter of this model")
+        adapters = (llama_cpp.llama_adapter_lora_p_ctypes * 1)(self._adapter)
+        scales = (ctypes.c_float * 1)(1.0)
+        if llama_cpp.llama_set_adapters_lora(self._context, adapters, 1, scales) != 0:
+            raise ConfigurationError(f"{adapter.name} cannot be put on this model")
 
     def close(self) -> None:
         """Free everything; the object is useless afterwards."""
@@ -111,6 +154,9 @@ class NativeModel:
         if self._context:
             llama_cpp.llama_free(self._context)
             self._context = None
+        if self._adapter:
+            llama_cpp.llama_adapter_lora_free(self._adapter)
+            self._adapter = None
         if self._model:
             llama_cpp.llama_model_free(self._model)
             self._model = None
@@ -128,7 +174,7 @@ class NativeModel:
 
     def tokenize(self, text: str, *, special: bool) -> list[int]:
         """Return the tokens of `text`; control tokens are recognised only where `special`."""
-        data = text.encode()
+        data = text.encode("utf-8", "replace")  # half a surrogate pair is no text
         if not data:
             return []
         size = len(data) + 8
@@ -178,31 +224,22 @@ class NativeModel:
             self._ends[token] = end
         return end
 
-    def new_sampler(self, temperature: float) -> Sampler:
-        """Return a sampler: greedy at 0, else top-k, top-p and min-p before the temperature."""
-        chain = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
-        if temperature <= 0:
-            steps = [llama_cpp.llama_sampler_init_greedy()]
-        else:
-            seed = int.from_bytes(os.urandom(_SEED_BYTES), "little")
-            steps = [
-                llama_cpp.llama_sampler_init_top_k(_TOP_K),
-                llama_cpp.llama_sampler_init_top_p(_TOP_P, 1),
-                llama_cpp.llama_sampler_init_min_p(_MIN_P, 1),
-                llama_cpp.llama_sampler_init_temp(temperature),
-                llama_cpp.llama_sampler_init_dist(seed),
-            ]
-        for step in steps:
-            llama_cpp.llama_sampler_chain_add(chain, step)
-        return chain
+    def new_sampler(self, sampling: Sampling) -> Sampler:
+        """Return what picks tokens as `sampling` says."""
+        return Sampler(self._vocab, sampling)
 
     def free_sampler(self, sampler: Sampler) -> None:
         """Free what `new_sampler` returned."""
-        llama_cpp.llama_sampler_free(sampler)
+        sampler.close()
 
     def sample(self, sampler: Sampler, index: int) -> int:
         """Return the next token after the batch entry at `index`, whose logits were wanted."""
-        return int(llama_cpp.llama_sampler_sample(sampler, self._context, index))
+        if not sampler.grammar:
+            return int(llama_cpp.llama_sampler_sample(sampler.chain, self._context, index))
+        if self._candidates is None:
+            self._candidates = Candidates(int(llama_cpp.llama_vocab_n_tokens(self._vocab)))
+        logits = llama_cpp.llama_get_logits_ith(self._context, index)
+        return self._candidates.pick(sampler, logits)
 
     def decode(self, entries: Sequence[Entry]) -> None:
         """Evaluate a batch of at most `batch_tokens` entries. Releases the interpreter lock.

@@ -8,6 +8,7 @@ tokenized separately and never becomes a control token, so "<|im_end|>" in a mes
 import re
 import secrets
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NoReturn
 
 import jinja2
@@ -17,7 +18,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from apps.core import clock
 from apps.providers.contracts import ChatMessage
 from apps.providers.domain.plain import folded_messages
-from apps.providers.engine.native import NativeModel
+from apps.providers.engine.model import LocalModel
 from apps.providers.errors import ConfigurationError, ProviderRejected
 
 
@@ -29,10 +30,23 @@ def _strftime_now(form: str) -> str:
     return clock.now().strftime(form)
 
 
+@lru_cache(maxsize=16)
+def _compiled(source: str) -> jinja2.Template:
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=[loopcontrols],
+        autoescape=False,  # a prompt, not HTML
+    )
+    environment.globals["raise_exception"] = _refuse
+    environment.globals["strftime_now"] = _strftime_now
+    return environment.from_string(source)
+
+
 class PromptBuilder:
     """Builds prompts for one loaded model."""
 
-    def __init__(self, model: NativeModel) -> None:
+    def __init__(self, model: LocalModel) -> None:
         """Compile the model's template.
 
         Raises:
@@ -42,16 +56,8 @@ class PromptBuilder:
         source = model.metadata("tokenizer.chat_template")
         if not source:
             raise ConfigurationError("the GGUF file carries no chat template")
-        environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True,
-            lstrip_blocks=True,
-            extensions=[loopcontrols],
-            autoescape=False,  # a prompt, not HTML
-        )
-        environment.globals["raise_exception"] = _refuse
-        environment.globals["strftime_now"] = _strftime_now
         try:
-            self._template = environment.from_string(source)
+            self._template = _compiled(source)
         except jinja2.TemplateError as error:
             raise ConfigurationError("the GGUF file's chat template does not compile") from error
 

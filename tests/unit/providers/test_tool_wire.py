@@ -235,8 +235,10 @@ def test_a_prompt_with_tools_is_told_to_a_model_that_knows_none() -> None:
 @pytest.mark.parametrize(
     "fields",
     [
-        {"response_format": '{"type": "json_object"}'},
+        {"response_format": '{"type": "json_schema"}'},
         {"response_format": "{"},
+        {"sampling": (("logit_bias", 1.0),)},
+        {"sampling": (("top_p", 2.0),)},
         {"tool_choice": "required"},
         {"messages": (user("", images=(ImageData(media_type="image/png", data=b""),)),)},
     ],
