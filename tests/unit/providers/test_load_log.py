@@ -1,4 +1,4 @@
-"""What llama.cpp's load log says of a GPU. The lines are made after its source; no machine here has one."""
+"""What llama.cpp's load log says of a GPU, on lines made after its source: none is here."""
 
 import pytest
 from hypothesis import given, strategies as st
