@@ -134,7 +134,7 @@ def problems_of(error: ValidationError, *, below: str = "") -> dict[str, list[st
     return problems
 
 
-def record_change(
+def record_setting(
     action: str,
     row: Provider | Model | RoutingPolicy,
     *,

@@ -32,7 +32,7 @@ from apps.providers.domain.settings import BUILT_IN_ADAPTER, DiscoveredModel, Mo
 from apps.providers.models import Model, Provider
 from apps.providers.registry import Endpoint
 from apps.providers.services import models
-from apps.providers.services.access import access_provider, record_change
+from apps.providers.services.access import access_provider, record_setting
 from apps.providers.services.advice import advice_for, step_words
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ def _keep_outcome(row: Provider, deciding: StepReport) -> None:
         cleared = Provider.objects.filter(pk=row.pk, updated_at=row.updated_at)
         if cleared.update(key_refused_at=None):
             configuration.changed()
-    record_change("provider.examined", row, new={"ending": str(deciding.ending)})
+    record_setting("provider.examined", row, new={"ending": str(deciding.ending)})
 
 
 def _discovered(row: Provider, listed: ListedModel, *, is_added: bool) -> DiscoveredModel:

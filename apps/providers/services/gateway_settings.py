@@ -52,7 +52,7 @@ def change_gateway_settings(*, actor: Actor, fields: GatewayFields) -> GatewayVi
     changed = {name: value for name, value in old.items() if getattr(row, name) != value}
     if changed:
         row.updated_at = now()
-        row.save(force_update=True)
+        row.save(update_fields=[*changed, "updated_at"])
         audit.record(
             action="gateway.settings_changed",
             target_type="gatewaysettings",

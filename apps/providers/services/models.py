@@ -19,7 +19,7 @@ from apps.providers.models import Model, Provider
 from apps.providers.services.access import (
     access_model,
     access_provider,
-    record_change,
+    record_setting,
     refuse_nul,
 )
 from apps.providers.services.views import model_view
@@ -97,7 +97,7 @@ def change_model(
     if changed:
         _save(row)
         new = {name: getattr(row, name) for name in changed}
-        record_change("provider.model_changed", row, old=changed, new=new)
+        record_setting("provider.model_changed", row, old=changed, new=new)
         configuration.changed()
     return model_view(row.provider, row)
 
@@ -111,7 +111,7 @@ def delete_model(*, actor: Actor, provider_id: UUID, model_id: UUID) -> None:
         KarenError: As `access_provider`.
     """
     row = access_model(actor=actor, provider_id=provider_id, model_id=model_id)
-    record_change("provider.model_deleted", row)
+    record_setting("provider.model_deleted", row)
     row.delete()
     configuration.changed()
 
@@ -136,7 +136,7 @@ def order_models(
     Model.objects.bulk_update(rows.values(), ["position"])
     ordered = [rows[model_id] for model_id in model_ids]
     names = {"models": [row.name for row in ordered]}
-    record_change("provider.models_ordered", provider, new=names)
+    record_setting("provider.models_ordered", provider, new=names)
     configuration.changed()
     return tuple(model_view(provider, row) for row in ordered)
 
@@ -153,7 +153,7 @@ def insert_model(provider: Provider, fields: ModelFields) -> Model:
     row = Model(provider=provider)
     _write(row, fields.model_dump(exclude_unset=True))
     _save(row, insert=True)
-    record_change("provider.model_added", row)
+    record_setting("provider.model_added", row)
     return row
 
 

@@ -40,7 +40,7 @@ from apps.providers.services import models as provider_models
 from apps.providers.services.access import (
     access_provider,
     owned,
-    record_change,
+    record_setting,
     refuse_nul,
     require_administrator,
     visible,
@@ -52,6 +52,7 @@ KEY_MAX_CHARACTERS = 4000
 _HINT_CHARACTERS = 4
 _HINT_FROM = 12  # a shorter key would be half told by its hint
 _FIXED = ("slug", "preset")
+_KEY_COLUMNS = ("sealed_key", "key_hint", "key_refused_at", "updated_at")
 _NULLABLE = frozenset({"requests_per_minute", "tokens_per_minute", "concurrent_calls"})
 
 
@@ -154,7 +155,7 @@ def create_provider(
             row.save(force_insert=True)
     except IntegrityError:
         raise Conflict(_("There is a provider of this name already.")) from None
-    record_change("provider.created", row, new={"preset": row.preset, "base_url": row.base_url})
+    record_setting("provider.created", row, new={"preset": row.preset, "base_url": row.base_url})
     for position, name in enumerate(dict.fromkeys(models)):
         provider_models.insert_model(row, _named_model(name, position))
     configuration.changed()
@@ -194,9 +195,9 @@ def change_provider(*, actor: Actor, provider_id: UUID, fields: ProviderFields) 
     if (origin_of(row.base_url), row.adapter) != before:
         _forget_key(row)
     row.updated_at = now()
-    row.save(force_update=True)
+    row.save(update_fields=[*changed, *_KEY_COLUMNS])
     new = {name: getattr(row, name) for name in changed}
-    record_change("provider.changed", row, old=changed, new=new)
+    record_setting("provider.changed", row, old=changed, new=new)
     configuration.changed()
     return _view(row, actor)
 
@@ -211,7 +212,7 @@ def delete_provider(*, actor: Actor, provider_id: UUID) -> None:
         KarenError: As `require_administrator`.
     """
     row = access_provider(actor=actor, provider_id=provider_id)
-    record_change("provider.deleted", row, old={"base_url": row.base_url})
+    record_setting("provider.deleted", row, old={"base_url": row.base_url})
     row.delete()
     configuration.changed()
 
@@ -230,7 +231,7 @@ def set_provider_key(*, actor: Actor, provider_id: UUID, key: str) -> ProviderVi
     row = access_provider(actor=actor, provider_id=provider_id)
     _keep_key(row, key)
     _save_key(row)
-    record_change("provider.key_set", row)
+    record_setting("provider.key_set", row)
     configuration.changed()
     return _view(row, actor)
 
@@ -248,14 +249,14 @@ def remove_provider_key(*, actor: Actor, provider_id: UUID) -> ProviderView:
     if row.sealed_key is not None:
         _forget_key(row)
         _save_key(row)
-        record_change("provider.key_removed", row)
+        record_setting("provider.key_removed", row)
         configuration.changed()
     return _view(row, actor)
 
 
 def _save_key(row: Provider) -> None:
     row.updated_at = now()
-    row.save(update_fields=["sealed_key", "key_hint", "key_refused_at", "updated_at"])
+    row.save(update_fields=_KEY_COLUMNS)
 
 
 def _keep_key(row: Provider, key: str) -> None:

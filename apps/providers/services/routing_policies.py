@@ -20,7 +20,7 @@ from apps.providers.services.access import (
     access_policy,
     owned,
     problems_of,
-    record_change,
+    record_setting,
     refuse_nul,
     require_administrator,
     visible,
@@ -72,7 +72,7 @@ def create_routing_policy(*, actor: Actor, fields: PolicyFields) -> PolicyView:
     row = RoutingPolicy(tenant_id=owner_id)
     _write(row, fields)
     _save(row, insert=True)
-    record_change("routing_policy.created", row, new=_told(row))
+    record_setting("routing_policy.created", row, new=_told(row))
     configuration.changed()
     return _view(row)
 
@@ -93,7 +93,7 @@ def change_routing_policy(*, actor: Actor, policy_id: UUID, fields: PolicyFields
     _write(row, fields)
     if _told(row) != old:
         _save(row, insert=False)
-        record_change("routing_policy.changed", row, old=old, new=_told(row))
+        record_setting("routing_policy.changed", row, old=old, new=_told(row))
         configuration.changed()
     return _view(row)
 
@@ -108,7 +108,7 @@ def delete_routing_policy(*, actor: Actor, policy_id: UUID) -> None:
         KarenError: As `require_administrator`.
     """
     row = access_policy(actor=actor, policy_id=policy_id)
-    record_change("routing_policy.deleted", row, old=_told(row))
+    record_setting("routing_policy.deleted", row, old=_told(row))
     row.delete()
     configuration.changed()
 

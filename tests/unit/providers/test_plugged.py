@@ -122,7 +122,7 @@ def _built(name: str = "parrot") -> plugged.PluggedAdapter:
 
 
 def _log() -> list[tuple[str, str]]:
-    log: list[tuple[str, str]] = sys.modules["fake_parrot"].log  # type: ignore[attr-defined]  # written by the test
+    log: list[tuple[str, str]] = sys.modules["fake_parrot"].log
     return log
 
 
