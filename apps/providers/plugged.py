@@ -64,7 +64,7 @@ def _builder(point: EntryPoint) -> Callable[[registry.Endpoint], ChatAdapter]:
     def build(endpoint: registry.Endpoint) -> ChatAdapter:
         try:
             made = point.load()(endpoint)
-        except Exception as error:  # lint: allow broad-except: foreign code, the plugin boundary
+        except Exception as error:  # lint: allow broad-except: the border to another package's code
             logger.exception("adapter.not_loaded", adapter=point.name)
             raise ConfigurationError(f"the adapter {point.name} cannot be loaded") from error
         if not isinstance(made, CustomAdapter):
@@ -132,7 +132,7 @@ class PluggedAdapter:
             yield Finished(reason=FinishReason.STOP)
         except KarenError:
             raise
-        except Exception as error:  # lint: allow broad-except: foreign code, the plugin boundary
+        except Exception as error:  # lint: allow broad-except: the border to another package's code
             logger.exception("adapter.failed", adapter=self._name, model=model)
             raise (ProviderInterrupted() if begun else ProviderUnavailable()) from error
         finally:
@@ -152,7 +152,7 @@ class PluggedAdapter:
             return [_vector(vector) for _, vector in zip(texts, vectors, strict=True)]
         except KarenError:
             raise
-        except Exception as error:  # lint: allow broad-except: foreign code, the plugin boundary
+        except Exception as error:  # lint: allow broad-except: the border to another package's code
             logger.exception("adapter.failed", adapter=self._name, model=model)
             raise ProviderUnavailable from error
         finally:
@@ -200,5 +200,5 @@ class PluggedAdapter:
             loaded.is_ready = False
             try:
                 await self._adapter.unload_model(model)
-            except Exception:  # lint: allow broad-except: foreign code, the plugin boundary
+            except Exception:  # lint: allow broad-except: the border to another package's code
                 logger.exception("adapter.not_unloaded", adapter=self._name, model=model)

@@ -50,16 +50,14 @@ class Listing:
     models: tuple[ListedModel, ...] = ()
 
 
-async def fetch_models(
-    endpoint: registry.Endpoint, *, prefix: str = "", total_s: float = LIST_TOTAL_S
-) -> Listing:
+async def fetch_models(endpoint: registry.Endpoint, *, prefix: str = "") -> Listing:
     """Ask an endpoint for its models; never raises for what the endpoint does."""
     started = time.monotonic()
     headers = {"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
     status: int | None = None
     models: tuple[ListedModel, ...] = ()
     client = http_client(
-        endpoint, timeout=_TIMEOUT, total_timeout_s=total_s, max_bytes=LIST_MAX_BYTES
+        endpoint, timeout=_TIMEOUT, total_timeout_s=LIST_TOTAL_S, max_bytes=LIST_MAX_BYTES
     )
     try:
         async with client:
@@ -84,9 +82,7 @@ async def fetch_models(
     return Listing(report=report, models=models)
 
 
-async def ask_shortly(
-    endpoint: registry.Endpoint, adapter: str, *, model_id: str, total_s: float = ASK_TOTAL_S
-) -> StepReport:
+async def ask_shortly(endpoint: registry.Endpoint, adapter: str, *, model_id: str) -> StepReport:
     """Ask one model one short question through the adapter that calls use; never raises for it."""
     started = time.monotonic()
     request = ModelRequest(
@@ -98,7 +94,7 @@ async def ask_shortly(
     )
     report = StepReport(step=Step.ASK, ending=Ending.ANSWER_CUT)
     try:
-        async with asyncio.timeout(total_s):
+        async with asyncio.timeout(ASK_TOTAL_S):
             async with (
                 _adapter_for_once(endpoint, adapter) as asked,
                 aclosing(asked.stream(request)) as events,

@@ -1,5 +1,6 @@
 """Wire shapes of the gateway's settings. A key goes in and never comes out."""
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.providers.domain.routing_rules import Need, Order
@@ -249,15 +250,30 @@ class FallbacksSerializer(serializers.Serializer[object]):
     refusal = serializers.ListField(child=serializers.CharField(), required=False)
 
 
+@extend_schema_field(ConditionsSerializer)
+class _ConditionsField(serializers.DictField):
+    """Conditions as they are kept; `routing_rules` checks them."""
+
+
+@extend_schema_field(RoutesSerializer)
+class _RoutesField(serializers.DictField):
+    """Routes as they are kept; `routing_rules` checks them."""
+
+
+@extend_schema_field(FallbacksSerializer)
+class _FallbacksField(serializers.DictField):
+    """Fallbacks as they are kept; `routing_rules` checks them."""
+
+
 class PolicyChangeSerializer(serializers.Serializer[object]):
     """A routing policy as it is written. Its parts are checked as a whole, each place by name."""
 
     name = serializers.CharField(max_length=80, required=False)
     position = serializers.IntegerField(min_value=0, max_value=32_767, required=False)
     is_enabled = serializers.BooleanField(required=False)
-    conditions = serializers.DictField(required=False)
-    routes = serializers.DictField(required=False)
-    fallbacks = serializers.DictField(required=False)
+    conditions = _ConditionsField(required=False)
+    routes = _RoutesField(required=False)
+    fallbacks = _FallbacksField(required=False)
 
 
 class PolicySerializer(serializers.Serializer[object]):
@@ -269,15 +285,7 @@ class PolicySerializer(serializers.Serializer[object]):
     is_editable = serializers.BooleanField()
     position = serializers.IntegerField(help_text="Lower is asked first.")
     is_enabled = serializers.BooleanField()
-    conditions = ConditionsSerializer()
-    routes = RoutesSerializer()
-    fallbacks = FallbacksSerializer()
+    conditions = _ConditionsField()
+    routes = _RoutesField()
+    fallbacks = _FallbacksField()
     updated_at = serializers.DateTimeField()
-
-
-class PolicyDocumentSerializer(PolicyChangeSerializer):
-    """What the document says about the parts of a policy; parsing leaves them to the rules."""
-
-    conditions = ConditionsSerializer(required=False)  # type: ignore[assignment]  # for OpenAPI only
-    routes = RoutesSerializer(required=False)  # type: ignore[assignment]  # for OpenAPI only
-    fallbacks = FallbacksSerializer(required=False)  # type: ignore[assignment]  # for OpenAPI only

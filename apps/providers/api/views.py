@@ -28,7 +28,6 @@ from apps.providers.api.provider_serializers import (
     NewModelSerializer,
     NewProviderSerializer,
     PolicyChangeSerializer,
-    PolicyDocumentSerializer,
     PolicySerializer,
     ProviderChangeSerializer,
     ProviderKeySerializer,
@@ -239,7 +238,7 @@ class RoutingPoliciesView(_AdministratorView):
             PolicySerializer(routing_policies.list_routing_policies(actor=self.actor), many=True)
         )
 
-    @extend_schema(request=PolicyDocumentSerializer, responses={201: PolicySerializer})
+    @extend_schema(request=PolicyChangeSerializer, responses={201: PolicySerializer})
     def post(self, request: Request) -> Response:
         """Add one."""
         fields = _fields(PolicyFields, _checked(PolicyChangeSerializer(data=request.data)))
@@ -256,7 +255,7 @@ class RoutingPolicyView(_AdministratorView):
         view = routing_policies.get_routing_policy(actor=self.actor, policy_id=policy_id)
         return Response(PolicySerializer(view).data)
 
-    @extend_schema(request=PolicyDocumentSerializer, responses=PolicySerializer)
+    @extend_schema(request=PolicyChangeSerializer, responses=PolicySerializer)
     def patch(self, request: Request, policy_id: UUID) -> Response:
         """Change the given fields; each of its three parts is replaced as a whole."""
         fields = _fields(PolicyFields, _checked(PolicyChangeSerializer(data=request.data)))

@@ -52,6 +52,7 @@ KEY_MAX_CHARACTERS = 4000
 _HINT_CHARACTERS = 4
 _HINT_FROM = 12  # a shorter key would be half told by its hint
 _FIXED = ("slug", "preset")
+_KEY_COLUMNS = ("sealed_key", "key_hint", "key_refused_at", "updated_at")
 _NULLABLE = frozenset({"requests_per_minute", "tokens_per_minute", "concurrent_calls"})
 
 
@@ -194,9 +195,7 @@ def change_provider(*, actor: Actor, provider_id: UUID, fields: ProviderFields) 
     if (origin_of(row.base_url), row.adapter) != before:
         _forget_key(row)
     row.updated_at = now()
-    row.save(
-        force_update=True
-    )  # lint: allow bare-save: the row is locked, and a forgotten key changes too
+    row.save(update_fields=[*changed, *_KEY_COLUMNS])
     new = {name: getattr(row, name) for name in changed}
     record_setting("provider.changed", row, old=changed, new=new)
     configuration.changed()
@@ -257,7 +256,7 @@ def remove_provider_key(*, actor: Actor, provider_id: UUID) -> ProviderView:
 
 def _save_key(row: Provider) -> None:
     row.updated_at = now()
-    row.save(update_fields=["sealed_key", "key_hint", "key_refused_at", "updated_at"])
+    row.save(update_fields=_KEY_COLUMNS)
 
 
 def _keep_key(row: Provider, key: str) -> None:

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.accounts import selectors, services as accounts
 from apps.accounts.errors import ApiKeyNotFound
-from apps.accounts.permissions import CHAT_USER
+from apps.accounts.permissions import CHAT_USER, TENANT_ADMIN
 from apps.core import scope
 from apps.core.errors import KarenError
 from apps.tenants import selectors as tenants
@@ -38,6 +38,7 @@ def keys(request: HttpRequest) -> HttpResponse:
         else:
             form = ApiKeyForm(actor=actor)
     context = {
+        "manages": actor.may(TENANT_ADMIN),
         "form": form,
         "made": made,
         "keys": [selectors.api_key_view(key) for key in selectors.list_api_keys(actor=actor)],

@@ -29,7 +29,7 @@ _PRICES = ("input_price", "cached_price", "output_price")
 @require_POST
 def discover(request: HttpRequest, provider_id: UUID) -> HttpResponse:
     """Ask a provider for its models; a part of the page for htmx, the whole page otherwise."""
-    context: dict[str, Any] = {"provider_id": provider_id}
+    context: dict[str, Any] = {}
     with missing_is_404():
         try:
             context["discovered"] = examinations.discover_models(
@@ -40,6 +40,7 @@ def discover(request: HttpRequest, provider_id: UUID) -> HttpResponse:
         except KarenError as error:
             context["discovery_error"] = error.message()
     if request.headers.get("HX-Request"):
+        context["provider_id"] = provider_id
         return render(request, "web/providers/discovery.html", context)
     return render_provider(request, provider_id, **context)
 

@@ -143,7 +143,7 @@ def test_a_question_that_fails_says_where(upstream: Upstream, model: str, ending
 def test_a_model_that_never_answers_is_given_up(
     upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(examining.ask_shortly.__kwdefaults__, "total_s", 0.3)  # type: ignore[arg-type]  # both have defaults
+    monkeypatch.setattr(examining, "ASK_TOTAL_S", 0.3)
 
     assert _examined(_provider(upstream.base_url), "hang").ending is Ending.ANSWER_TIMEOUT
 
@@ -225,14 +225,14 @@ def test_an_endless_list_is_not_read(servers: _Loop) -> None:
 
 
 async def _silent(request: web.Request) -> web.Response:
-    await asyncio.Event().wait()  # until the reader has had enough
+    await asyncio.Event().wait()
     return web.Response()
 
 
 def test_a_list_that_does_not_come_is_given_up(
     servers: _Loop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(examining.fetch_models.__kwdefaults__, "total_s", 0.3)  # type: ignore[arg-type]  # both have defaults
+    monkeypatch.setattr(examining, "LIST_TOTAL_S", 0.3)
     with _serving(servers, _silent) as url:
         assert _examined(_provider(url)).ending is Ending.ANSWER_TIMEOUT
 

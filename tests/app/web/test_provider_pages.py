@@ -119,7 +119,7 @@ def test_a_test_from_the_page_says_what_failed(ann: Client) -> None:
     found = ann.post(f"{page}discover/", headers={"HX-Request": "true"})
 
     assert _text(part).lstrip().startswith('<div id="examination"')
-    for answer in (part, whole, found):
+    for answer in (part, whole, found, ann.post(f"{page}discover/")):
         assert "may not be contacted" in _text(answer)
 
 
