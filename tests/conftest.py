@@ -4,7 +4,12 @@
 process (xdist) has its own database and its own three Redis databases (`settings/test.py`).
 """
 
+import hypothesis
 import pytest
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("karen", deadline=None)
+hypothesis.settings.load_profile("karen")
 
 pytest_plugins = [
     "tests.fixtures.database",

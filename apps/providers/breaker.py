@@ -98,6 +98,11 @@ def open_for_s(place: Place) -> float:
     return max(_open.get(place, 0.0) - time.time(), 0.0)
 
 
+def is_open(place: Place) -> bool:
+    """Say whether a breaker opened and has not closed, as far as this process knows."""
+    return place in _open
+
+
 async def admit(place: Place) -> None:
     """Let a call through, or refuse it at once.
 

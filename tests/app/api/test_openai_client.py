@@ -384,7 +384,7 @@ async def test_a_failure_before_the_first_word_is_an_error_of_the_client(
     assert SECRET not in str(caught.value)
     assert caught.value.request_id
     if model == "rate-limited-long":
-        assert 40 <= int(caught.value.response.headers["retry-after"]) <= 60
+        assert 1 <= int(caught.value.response.headers["retry-after"]) <= 60
 
 
 @pytest.mark.parametrize("model", ["cut", "error-event", "no-finish", "garbage"])
