@@ -34,7 +34,7 @@ class Origin:
         turn_id: The turn that the call is part of, if it is.
         attempt: The attempt at that turn.
         step: Counts the calls of one attempt from 0.
-        is_sensitive: A person marked the content: it goes to trusted models only.
+        is_sensitive: Marked by a person, or found to be so: it goes to trusted models only.
     """
 
     user_id: UUID | None = None
@@ -289,6 +289,11 @@ class ModelInfo:
     is_own: bool = False
     is_trusted: bool = False
     takes: frozenset[str] = PARAMETERS
+
+    @property
+    def keeps_secrets(self) -> bool:
+        """Whether sensitive content may be sent to it: it is trusted, or runs here."""
+        return self.in_process or self.is_trusted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
