@@ -231,6 +231,7 @@ def test_without_replacements_the_turn_fails_rather_than_leaves(
     mark(owner, receipt["conversation_id"])
     turn = run(receipt, owner.world.acme)
     assert turn.state == "failed"
+    assert turn.error is not None
     assert turn.error["type"] == "route_refused"
     assert upstream.bodies == []
 
