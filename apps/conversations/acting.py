@@ -36,6 +36,7 @@ from apps.plugins.contracts import (
 )
 from apps.plugins.registry import find_tool, registered_tools
 from apps.plugins.services import invoke_tool
+from apps.providers import registry
 from apps.providers.contracts import ChatMessage, ModelInfo, Role, ToolCall, ToolSpec
 from apps.providers.registry import PromptValue
 from apps.providers.services.rendering import prompt_text
@@ -118,6 +119,8 @@ def _hidden(claimed: ClaimedTurn) -> frozenset[str]:
     """
     if claimed.shared:
         return frozenset({SEARCH_MEMORY, SEARCH_CONVERSATIONS})
+    if claimed.settings.is_sensitive and registry.embeds_elsewhere():
+        return frozenset({SEARCH_MEMORY, SEARCH_CONVERSATIONS})  # what is looked for would leave
     return frozenset() if claimed.settings.memory_enabled else frozenset({SEARCH_MEMORY})
 
 

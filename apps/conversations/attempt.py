@@ -29,7 +29,7 @@ from apps.core.concurrency import tenant_db
 from apps.core.errors import KarenError, RateLimited
 from apps.core.logging import get_logger
 from apps.jobs.leases import Held
-from apps.providers import gateway
+from apps.providers import gateway, registry
 from apps.providers.contracts import (
     ChatMessage,
     Finished,
@@ -182,6 +182,7 @@ class Attempt:
                 error=failure,
                 tried=self._tried,
                 subject=self._claimed.conversation_id.hex,
+                sensitive=self._claimed.settings.is_sensitive,
             )
         ) is not None:
             self._tried.add(model.id)
@@ -231,7 +232,7 @@ class Attempt:
             logger.warning("degraded.database_away", turn_id=str(claimed.turn_id))
             return []
         question = next((m.text for m in reversed(claimed.history) if m.role is Role.USER), "")
-        if actor is None:
+        if actor is None or (claimed.settings.is_sensitive and registry.embeds_elsewhere()):
             return []
         return related_lines(
             actor=actor,
@@ -333,6 +334,7 @@ class Attempt:
             turn_id=claimed.turn_id,
             attempt=claimed.attempt,
             step=len(self._calls),
+            is_sensitive=claimed.settings.is_sensitive,
         )
 
     def _messages(self, prepared: Prepared) -> tuple[ChatMessage, ...]:

@@ -16,7 +16,7 @@ from django.db import DatabaseError
 from pydantic import Field
 
 from apps.conversations.permissions import CHAT
-from apps.conversations.search.contracts import LIMIT_MAX, SearchQuery
+from apps.conversations.search.contracts import LIMIT_MAX, Filters, SearchQuery
 from apps.conversations.search.service import find_messages
 from apps.core.errors import KarenError
 from apps.core.logging import get_logger
@@ -79,7 +79,9 @@ def find_by_search(actor: Actor, query: str, limit: int) -> list[Found]:
     """Return what the search over the person's conversations finds, best first."""
     if not actor.may(CHAT):
         return []
-    page = find_messages(actor, SearchQuery(text=query, limit=min(limit, LIMIT_MAX)))
+    # A tool does not know who reads its answer: what somebody marked is left out for everyone.
+    asked = SearchQuery(text=query, limit=min(limit, LIMIT_MAX), filters=Filters(unmarked=True))
+    page = find_messages(actor, asked)
     return [
         Found(
             conversation_id=hit.conversation_id,

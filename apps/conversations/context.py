@@ -243,6 +243,7 @@ class _Integration:
                 query=self.question.text,
                 subject_id=claimed.requester_id,
                 k=settings.CHAT_CONTEXT_MEMORIES,
+                is_sensitive=claimed.settings.is_sensitive,
             )
         except (KarenError, DatabaseError) as error:
             self._lacks("memory", error)

@@ -92,7 +92,7 @@ def is_replaceable(error: KarenError, model_id: str) -> bool:
 
 
 def next_model(
-    failed: str, *, error: KarenError, tried: Collection[str], subject: str
+    failed: str, *, error: KarenError, tried: Collection[str], subject: str, sensitive: bool = False
 ) -> ModelInfo | None:
     """Return the best model to ask instead, or None.
 
@@ -106,7 +106,7 @@ def next_model(
         subject=subject,
         failed=tried,
         cause=_cause_of(error),
-        sensitive=isinstance(error, RouteRefused),
+        sensitive=sensitive or isinstance(error, RouteRefused),
     )
     rejected = isinstance(error, ProviderRejected) and providers.has_fallbacks(_cause_of(error))
     candidates = [

@@ -73,11 +73,14 @@ def _past(claimed: ClaimedTurn, _tokens: int) -> Sequence[Excerpt]:
         return ()
     if not has_other_conversations(actor, than=claimed.conversation_id):
         return ()  # one look into an index, for the many who have none
+    sensitive = claimed.settings.is_sensitive
     asked = SearchQuery(
         text=text,
-        filters=Filters(outside=claimed.conversation_id),
+        # What somebody marked elsewhere is read by trusted models only.
+        filters=Filters(outside=claimed.conversation_id, unmarked=not sensitive),
         limit=_PAST_HITS,
         spelling=False,  # a question is a sentence, no typed keyword
+        is_sensitive=sensitive,
     )
     try:
         page = within(settings.CHAT_CONTEXT_PAST_S, find_messages, actor, asked)

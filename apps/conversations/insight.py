@@ -17,12 +17,13 @@ from apps.conversations.contracts.insight import (
 from apps.conversations.models.conversations import Conversation
 from apps.conversations.models.messages import Message
 from apps.conversations.models.turns import Turn
+from apps.conversations.routing import choose_models
 from apps.conversations.selectors import access_conversation, access_turn, require_owner
 from apps.core.scope import Actor
 from apps.memory import selectors as memory
-from apps.providers import forecasts, selectors as providers, usage
+from apps.providers import forecasts, usage
 from apps.providers.contracts import ModelInfo
-from apps.providers.errors import ModelNotFound, NoModelAvailable
+from apps.providers.errors import ModelNotFound, NoModelAvailable, RouteRefused
 
 _PREVIEW = 160
 
@@ -141,6 +142,6 @@ def _last_answered(conversation: Conversation) -> Turn | None:
 
 def _next_model(conversation: Conversation) -> ModelInfo | None:
     try:
-        return providers.choose_route(model=conversation.model or None).model
-    except (ModelNotFound, NoModelAvailable):
+        return choose_models(conversation, names=[conversation.model or None])[0].model
+    except (ModelNotFound, NoModelAvailable, RouteRefused):
         return None

@@ -93,14 +93,15 @@ def summarise_branch(*, message_id: UUID, model_id: str) -> int:
     model = providers.find_model(model_id)
     found = (
         Message.objects.filter(pk=message_id)
-        .values_list("conversation_id", "conversation__owner_id")
+        .values_list("conversation_id", "conversation__owner_id", "conversation__sensitive")
         .first()
     )
     if model is None or model.scripted or found is None:
         return 0
-    conversation_id, owner_id = found
+    conversation_id, owner_id, sensitive = found
     history = [each for each in branch_messages(leaf_id=message_id) if each.text]
-    return _Summarising(model, conversation_id, history, Origin(user_id=owner_id)).run()
+    origin = Origin(user_id=owner_id, is_sensitive=sensitive)
+    return _Summarising(model, conversation_id, history, origin).run()
 
 
 class _Summarising:

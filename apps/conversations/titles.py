@@ -6,6 +6,7 @@ from django.db import transaction
 
 from apps.conversations import metrics, prompts
 from apps.conversations.asking import written_by
+from apps.conversations.contracts import TurnSettings
 from apps.conversations.domain.titles import title_from, title_of
 from apps.conversations.errors import ConversationNotFound
 from apps.conversations.models.turns import Turn
@@ -54,6 +55,7 @@ def write_title(*, turn_id: UUID) -> bool:
         {"question": question, "answer": answer},
         subject=str(turn.conversation_id),
     )
+    held = TurnSettings.model_validate(turn.settings)
     request = ModelRequest(
         model=model.id,
         messages=prompt.messages,
@@ -65,7 +67,11 @@ def write_title(*, turn_id: UUID) -> bool:
         written = written_by(
             flow=Flow.CHAT_TITLE,
             request=request,
-            origin=Origin(user_id=turn.requester_id, turn_id=turn.pk),
+            origin=Origin(
+                user_id=turn.requester_id,
+                turn_id=turn.pk,
+                is_sensitive=turn.conversation.sensitive or held.is_sensitive,
+            ),
         )
     except KarenError as error:
         metrics.follow_ups_total.labels("title", "failed").inc()

@@ -76,6 +76,7 @@ def conversation_view(row: Conversation) -> ConversationView:
         temperature=row.temperature,
         memory_enabled=row.memory_enabled,
         show_reasoning=row.show_reasoning,
+        sensitive=row.sensitive,
         tools=None if row.tools is None else tuple(row.tools),
         folder_id=row.folder_id,
         tags=tuple(row.tags),

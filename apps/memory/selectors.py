@@ -118,7 +118,12 @@ def list_pinned(*, subject_id: UUID) -> tuple[RecalledMemory, ...]:
 
 
 def recall(
-    *, query: str, subject_id: UUID, k: int, within_s: float = RECALL_S
+    *,
+    query: str,
+    subject_id: UUID,
+    k: int,
+    within_s: float = RECALL_S,
+    is_sensitive: bool = False,
 ) -> tuple[RecalledMemory, ...]:
     """Return the `k` memories about a person that fit a query best, best first.
 
@@ -130,6 +135,7 @@ def recall(
         subject_id: Whose memories.
         k: Most results.
         within_s: Seconds after which what is not there yet is done without.
+        is_sensitive: The query goes to no embedding model outside this installation.
 
     Raises:
         RecallUnavailable: Neither ranking could be asked.
@@ -143,7 +149,7 @@ def recall(
     # Vectors are computed on another thread while PostgreSQL looks for the words. Those that an
     # old model made are compared with the old model's, in a ranking of their own.
     vectors = {
-        _meaning_of(model): start_async(_embedded(asked, deadline, model))
+        _meaning_of(model): start_async(_embedded(asked, deadline, model, is_sensitive))
         for model in ("", *old_models)
     }
     found = {
@@ -246,9 +252,13 @@ def _by_coming_vector(vector: Future[Embedding | None], subject: UUID, deadline:
     return _by_meaning(vector.result(), subject, deadline)
 
 
-async def _embedded(query: str, deadline: float, model: str) -> Embedding | None:
+async def _embedded(
+    query: str, deadline: float, model: str, is_sensitive: bool
+) -> Embedding | None:
     if not query.strip():
         return None
     async with asyncio.timeout(max(deadline - time.monotonic(), 0)):
-        (embedding,) = await gateway.embed(flow=Flow.EMBED_TEXT, texts=[query], model=model)
+        (embedding,) = await gateway.embed(
+            flow=Flow.EMBED_TEXT, texts=[query], model=model, is_sensitive=is_sensitive
+        )
     return embedding

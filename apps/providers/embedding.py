@@ -25,6 +25,7 @@ from apps.providers.errors import (
     ProviderRejected,
     ProviderTimeout,
     ProviderUnavailable,
+    RouteRefused,
 )
 from apps.providers.hedging import Hedge
 from apps.providers.vectors import known_vectors
@@ -45,16 +46,20 @@ _DEADLINE_S = 60.0  # of one piece, attempts included
 _hedges: dict[tuple[str, bool], Hedge] = {}
 
 
-async def embed(*, flow: Flow, texts: Sequence[str], model: str = "") -> list[Embedding]:
+async def embed(
+    *, flow: Flow, texts: Sequence[str], model: str = "", is_sensitive: bool = False
+) -> list[Embedding]:
     """Return one vector of unit length per text, in order.
 
     Args:
         flow: Why the model is called.
         texts: At most `MAX_EMBED_TEXTS`. What is longer than the model's window is cut at its end.
         model: Which embedding model; the one that is used when empty.
+        is_sensitive: The texts may not leave this installation.
 
     Raises:
         NoModelAvailable: It is not installed or not usable.
+        RouteRefused: It is asked over a network, and the texts are sensitive.
         ProviderRejected: Too many texts, or the model refuses one.
         ProviderUnavailable: It cannot be reached now, also after retries; or `ProviderTimeout`.
         ProviderInterrupted: It answered something else than what was asked.
@@ -65,6 +70,11 @@ async def embed(*, flow: Flow, texts: Sequence[str], model: str = "") -> list[Em
     if len(texts) > MAX_EMBED_TEXTS:
         raise ProviderRejected
     embedder = _embedder(model)
+    if is_sensitive and embedder.remote:
+        raise RouteRefused(
+            reasons=[f"{embedder.model}: the content is sensitive and may not leave"],
+            local_only=True,
+        )
     wanted = list(dict.fromkeys(texts))
     known = await known_vectors.find(embedder.model, embedder.dimensions, wanted)
     missing = [text for text in wanted if text not in known]

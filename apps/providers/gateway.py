@@ -186,7 +186,7 @@ async def _asked_again(
 
 def _demand_trusted(verdict: InputVerdict, account: Account) -> None:
     model = account.model
-    if verdict.local_only and not (model.in_process or model.is_trusted):
+    if verdict.local_only and not model.keeps_secrets:
         account.step("guard", "local only")
         raise RouteRefused(
             reasons=["the content is sensitive and the provider is not trusted"], local_only=True

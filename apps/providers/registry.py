@@ -232,6 +232,14 @@ def find_embedder(model: str) -> Embedder | None:
     return next(usable, None)
 
 
+def embeds_elsewhere() -> bool:
+    """Say whether texts leave this installation to become vectors."""
+    try:
+        return embedder().remote
+    except NoModelAvailable:
+        return False
+
+
 def embedder() -> Embedder:
     """Return the embedding model that is used: the operator's choice, else the built-in one.
 

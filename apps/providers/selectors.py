@@ -9,9 +9,11 @@ from django.conf import settings
 from apps.providers import configuration, registry, routing
 from apps.providers.contracts import INTERACTIVE, Cause, Flow, ModelInfo, Route, TokenCounter
 from apps.providers.domain.estimates import cautious_tokens
+from apps.providers.domain.guarding import PII_MINIMUM
+from apps.providers.domain.pii import sure_enough
 from apps.providers.domain.routing import Question, RoutePlan
 from apps.providers.errors import ModelNotFound, NoModelAvailable, RouteRefused
-from apps.providers.nlp import why_no_names
+from apps.providers.nlp import find_personal, why_no_names
 from apps.providers.policies import list_guardrail_decisions, stored_guardrails
 from apps.providers.prompts.reading import (
     get_prompt,
@@ -120,7 +122,7 @@ def question_of(
         flow: Why a model is called.
         asked: The model that somebody named.
         subject: What stays with one model under weighted routes, such as a conversation.
-        text: What is said; only its length counts.
+        text: What is said; its length counts, and see `is_personal`: not on an event loop.
         sensitive: Personal or secret, found or marked.
         user_id: Who asks.
         failed: Models that were tried.
@@ -132,7 +134,7 @@ def question_of(
         asked=asked,
         preferred=(configuration.current().default_model, settings.DEFAULT_MODEL),
         subject=subject,
-        sensitive=sensitive,
+        sensitive=sensitive or is_personal(text),
         interactive=flow in INTERACTIVE,
         tokens=cautious_tokens(text),
         user_id=user_id,
@@ -141,6 +143,24 @@ def question_of(
         cause=cause,
         failed=frozenset(failed),
     )
+
+
+def reads_for_routing() -> bool:
+    """Say whether any rule of the workspace goes by what texts hold."""
+    policies = configuration.current().policies
+    return any(each.conditions.sensitive is not None for each in policies)
+
+
+def is_personal(text: str) -> bool:
+    """Say whether a text holds personal data; always no where no rule goes by that. Blocking.
+
+    As sure as the guardrails of the workspace want it. A text is read once: 50 ms for 1,000
+    characters, then nothing.
+    """
+    if not text or not reads_for_routing():
+        return False
+    least = PII_MINIMUM[configuration.current().guardrails.level]
+    return bool(sure_enough(find_personal(text), least))
 
 
 def plan_route(question: Question, *, with_costs: bool = False) -> RoutePlan:

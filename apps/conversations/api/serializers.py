@@ -43,6 +43,7 @@ class ConversationSerializer(serializers.Serializer[object]):
     temperature = serializers.FloatField(allow_null=True)
     memory_enabled = serializers.BooleanField()
     show_reasoning = serializers.BooleanField()
+    sensitive = serializers.BooleanField()
     tools = serializers.ListField(child=serializers.CharField(), allow_null=True)
     folder_id = serializers.UUIDField(allow_null=True)
     tags = serializers.ListField(child=serializers.CharField())
@@ -63,6 +64,7 @@ class ConversationOptionsSerializer(serializers.Serializer[object]):
     temperature = serializers.FloatField(min_value=0, max_value=2, required=False, allow_null=True)
     memory_enabled = serializers.BooleanField(required=False)
     show_reasoning = serializers.BooleanField(required=False)
+    sensitive = serializers.BooleanField(required=False)
     tools = serializers.ListField(
         child=serializers.CharField(max_length=64), max_length=50, required=False, allow_null=True
     )

@@ -15,6 +15,7 @@ from apps.conversations.attachments.excerpts import beginning, tokens_of
 from apps.conversations.attachments.notes import SUMMARY_SKIPPED
 from apps.conversations.domain.attachment_states import AttachmentState
 from apps.conversations.models.attachments import Attachment
+from apps.conversations.models.conversations import Conversation
 from apps.core import scope
 from apps.core.clock import now
 from apps.core.concurrency import run_async
@@ -43,6 +44,7 @@ _TIMEOUT_S = 200.0
 _SHARE_OF_CONTEXT = 0.6
 _SOURCE_TOKENS = 24_000  # a summary of a book is not worth a book's price
 _SUMMARY_CHARACTERS = 4000
+_READ_CHARACTERS = 20_000  # in which personal data is looked for: a second, once
 
 
 def plan(attachment_id: UUID) -> None:
@@ -54,7 +56,7 @@ def plan(attachment_id: UUID) -> None:
     if tokens_of(row.text) <= settings.ATTACHMENT_SUMMARY_TOKENS:
         return
     try:
-        model = providers.choose_route(model=None).model
+        model = _model_for(row, is_sensitive=_is_sensitive(row))
     except KarenError as error:
         _skip(row, error)
         return
@@ -71,9 +73,11 @@ def summarise(*, attachment_id: UUID) -> None:
         return
     started, outcome = time.perf_counter(), "ok"
     try:
-        model = providers.choose_route(model=None).model
+        is_sensitive = _is_sensitive(row)
+        model = _model_for(row, is_sensitive=is_sensitive)
         prompt = _prompt(model, row)
-        summary = prompt_answer(prompt, run_async(_ask(model, row, prompt)))
+        answer = run_async(_ask(model, row, prompt, is_sensitive=is_sensitive))
+        summary = prompt_answer(prompt, answer)
         summary = summary.strip()[:_SUMMARY_CHARACTERS]
         note_prompt_outcome(prompt, passed=bool(summary))
         if not summary:
@@ -91,6 +95,30 @@ def summarise(*, attachment_id: UUID) -> None:
         metrics.hooks_total.labels("summarise", row.kind, outcome).inc()
         elapsed = time.perf_counter() - started
         metrics.hook_seconds.labels("summarise", row.kind).observe(elapsed)
+
+
+def _is_sensitive(row: Attachment) -> bool:
+    """Say whether only trusted models may read a file.
+
+    Before it is sent nobody knows where it belongs: for people who mark conversations, it may be
+    to one of those.
+    """
+    if providers.is_personal(row.text[:_READ_CHARACTERS]):
+        return True
+    marked = Conversation.objects.filter(sensitive=True)
+    if row.conversation_id is None:
+        return marked.filter(owner_id=row.owner_id).exists()
+    return marked.filter(pk=row.conversation_id).exists()
+
+
+def _model_for(row: Attachment, *, is_sensitive: bool) -> ModelInfo:
+    question = providers.question_of(
+        Flow.ATTACHMENT_SUMMARY,
+        subject=row.pk.hex,
+        sensitive=is_sensitive,
+        user_id=row.owner_id,
+    )
+    return providers.choose_route(model=None, question=question).model
 
 
 def _skip(row: Attachment, error: KarenError) -> None:
@@ -113,7 +141,9 @@ def _prompt(model: ModelInfo, row: Attachment) -> RenderedPrompt:
     )
 
 
-async def _ask(model: ModelInfo, row: Attachment, prompt: RenderedPrompt) -> str:
+async def _ask(
+    model: ModelInfo, row: Attachment, prompt: RenderedPrompt, *, is_sensitive: bool
+) -> str:
     request = ModelRequest(
         model=model.id,
         messages=prompt.messages,
@@ -128,7 +158,7 @@ async def _ask(model: ModelInfo, row: Attachment, prompt: RenderedPrompt) -> str
                 gateway.stream(
                     flow=Flow.ATTACHMENT_SUMMARY,
                     request=request,
-                    origin=Origin(user_id=row.owner_id),
+                    origin=Origin(user_id=row.owner_id, is_sensitive=is_sensitive),
                 )
             ) as events,
         ):

@@ -19,6 +19,8 @@ class TurnSettings(BaseModel):
 
     Attributes:
         temperature: None for the installation's default.
+        sensitive: Somebody marked the conversation.
+        personal: Personal data was found, where a rule of routing goes by that.
         tools: Names of the allowed tools; None for all that the person may use.
         permissions: What the requester might do when they asked; None where that is not known.
         persona_name: What the persona was called when the turn was queued.
@@ -35,8 +37,15 @@ class TurnSettings(BaseModel):
     temperature: float | None = None
     memory_enabled: bool = True
     show_reasoning: bool = False
+    sensitive: bool = False
+    personal: bool = False
     tools: tuple[str, ...] | None = None
     permissions: tuple[str, ...] | None = None
+
+    @property
+    def is_sensitive(self) -> bool:
+        """Whether only trusted models, and those of this installation, may be asked."""
+        return self.sensitive or self.personal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

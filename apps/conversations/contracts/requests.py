@@ -22,6 +22,7 @@ class ConversationOptions(BaseModel):
 
     Attributes:
         temperature: 0 to 2; null for the default of the installation.
+        sensitive: Only models that are trusted, or that run here, answer.
         tools: Names of the tools that may be used; null for all that the person may use.
         temporary: Only at its start: nothing of the conversation outlives it.
     """
@@ -36,6 +37,7 @@ class ConversationOptions(BaseModel):
     temperature: float | None = Field(default=None, ge=0, le=2)
     memory_enabled: bool | None = None
     show_reasoning: bool | None = None
+    sensitive: bool | None = None
     tools: tuple[Annotated[str, Field(max_length=64)], ...] | None = Field(
         default=None, max_length=50
     )

@@ -70,6 +70,7 @@ class ConversationView:
         version: Grows with every change of the conversation or anything in it; a notice with a
             version that is not higher than the known one brings nothing new.
         leaf_id: The last message of the branch that is shown.
+        sensitive: Only models that are trusted, or that run here, answer.
         tools: Names of the tools the assistant may use here; None for all that the person may use.
         owner_id: Who started it and alone may delete or share it.
     """
@@ -89,6 +90,7 @@ class ConversationView:
     temperature: float | None = None
     memory_enabled: bool = True
     show_reasoning: bool = False
+    sensitive: bool = False
     tools: tuple[str, ...] | None = None
     folder_id: UUID | None = None
     tags: tuple[str, ...] = ()

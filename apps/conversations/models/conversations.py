@@ -42,6 +42,7 @@ class Conversation(models.Model):
             orders them.
         leaf: The last message of the branch that is shown.
         titled_by: `person` titles are never replaced by the model's.
+        sensitive: Only trusted models, and those of this installation, may read it.
         tools: Names of the allowed tools; null for all that the person may use.
         expires_at: Set for temporary conversations only: when they are erased.
         origin: Where it came from: empty, `import`, `fork`, `api`.
@@ -63,6 +64,7 @@ class Conversation(models.Model):
     temperature = models.FloatField(null=True)
     memory_enabled = models.BooleanField(default=True)
     show_reasoning = models.BooleanField(default=False)
+    sensitive = models.BooleanField(default=False, db_default=False)
     tools = ArrayField(models.CharField(max_length=64), null=True)
     folder = models.ForeignKey(
         Folder, models.SET_NULL, null=True, related_name="conversations"

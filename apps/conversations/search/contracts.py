@@ -47,6 +47,7 @@ class Filters:
         archived: Only in conversations that are, or are not, archived.
         folder_id: Only in conversations of this folder.
         tag: Only in conversations with this tag.
+        unmarked: Not in conversations that are marked as sensitive.
     """
 
     conversation_id: UUID | None = None
@@ -61,6 +62,7 @@ class Filters:
     archived: bool | None = None
     folder_id: UUID | None = None
     tag: str | None = None
+    unmarked: bool = False
 
     @property
     def about_conversations(self) -> bool:
@@ -84,6 +86,7 @@ class SearchQuery:
         limit: Most hits on a page, 1 to `LIMIT_MAX`.
         cursor: `next_cursor` of the page before.
         spelling: Whether other spellings are tried where little is found.
+        is_sensitive: The text goes to no embedding model outside this installation.
     """
 
     text: str = ""
@@ -91,6 +94,7 @@ class SearchQuery:
     limit: int = LIMIT_DEFAULT
     cursor: str | None = None
     spelling: bool = True
+    is_sensitive: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

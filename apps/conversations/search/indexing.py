@@ -293,7 +293,7 @@ def embed_waiting() -> int:
 
 def _without_vector() -> QuerySet[MessageIndex]:
     present = MessageVector.objects.filter(pk=OuterRef("pk"), model=registry.embedder().model)
-    return MessageIndex.objects.filter(~Exists(present), message__isnull=False)
+    return meaning.embeddable(MessageIndex.objects.filter(~Exists(present), message__isnull=False))
 
 
 def _embed(messages: Sequence[Message]) -> int:

@@ -5,7 +5,9 @@ import time
 from collections.abc import Sequence
 from uuid import UUID
 
-from apps.conversations.models.search import DIMENSIONS, MessageVector
+from django.db.models import QuerySet
+
+from apps.conversations.models.search import DIMENSIONS, MessageIndex, MessageVector
 from apps.core import scope
 from apps.core.concurrency import run_async
 from apps.core.errors import KarenError
@@ -22,13 +24,14 @@ class NoVectors(Exception):
     """The embedding model is not installed, does not load, or does not answer in time."""
 
 
-def vector_of_query(text: str, *, model: str = "") -> Embedding:
+def vector_of_query(text: str, *, model: str = "", is_sensitive: bool = False) -> Embedding:
     """Return the vector of what somebody looks for, by the present model or an old one.
 
     Raises:
-        NoVectors: There is none, or not in time.
+        NoVectors: There is none, or not in time, or only one that the text may not go to.
     """
-    return _vectors([text], patience_s=QUERY_PATIENCE_S, model=model)[0]
+    vectors = _vectors([text], patience_s=QUERY_PATIENCE_S, model=model, is_sensitive=is_sensitive)
+    return vectors[0]
 
 
 def vectors_of_messages(texts: Sequence[str], *, patience_s: float) -> list[Embedding]:
@@ -40,10 +43,14 @@ def vectors_of_messages(texts: Sequence[str], *, patience_s: float) -> list[Embe
     return _vectors(texts, patience_s=patience_s)
 
 
-def _vectors(texts: Sequence[str], *, patience_s: float, model: str = "") -> list[Embedding]:
+def _vectors(
+    texts: Sequence[str], *, patience_s: float, model: str = "", is_sensitive: bool = False
+) -> list[Embedding]:
     async def ask() -> list[Embedding]:
         async with asyncio.timeout(patience_s):
-            return await gateway.embed(flow=Flow.EMBED_TEXT, texts=texts, model=model)
+            return await gateway.embed(
+                flow=Flow.EMBED_TEXT, texts=texts, model=model, is_sensitive=is_sensitive
+            )
 
     try:
         vectors = run_async(ask())
@@ -54,6 +61,11 @@ def _vectors(texts: Sequence[str], *, patience_s: float, model: str = "") -> lis
         logger.warning("search.vector_size", model=vectors[0].model, wanted=DIMENSIONS)
         raise NoVectors
     return vectors
+
+
+def embeddable(entries: QuerySet[MessageIndex]) -> QuerySet[MessageIndex]:
+    """Return those that the present model may see: marked ones stay in this installation."""
+    return entries.exclude(conversation__sensitive=True) if registry.embeds_elsewhere() else entries
 
 
 # -- vectors of an old model, until they are made anew

@@ -53,6 +53,7 @@ class _Search:
     parsed: ParsedQuery
     filters: Filters
     text: str
+    is_sensitive: bool
     engine: str = "postgresql"
     missing: list[Part] = field(default_factory=list)
     alternatives: postgres.Alternatives = field(default_factory=dict)
@@ -85,6 +86,7 @@ def find_messages(actor: Actor, query: SearchQuery) -> SearchPage:
         parsed=parsed,
         filters=query.filters,
         text=query.text,
+        is_sensitive=query.is_sensitive,
     )
     if parsed.asks:
         page = _ranked_page(search, query)
@@ -194,7 +196,7 @@ def _meaning(search: _Search) -> list[Candidate]:
     wanted = " ".join(search.parsed.wanted)
 
     def near(model: str = "") -> tuple[str, list[Candidate]]:
-        embedding = vector_of_query(wanted, model=model)
+        embedding = vector_of_query(wanted, model=model, is_sensitive=search.is_sensitive)
         with _apart():
             return embedding.model, postgres.find_meaning(
                 visible=search.seen,

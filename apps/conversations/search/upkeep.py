@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Count
 
 from apps.conversations.models.search import MessageIndex
-from apps.conversations.search import elastic, export, indexing
+from apps.conversations.search import elastic, export, indexing, meaning
 from apps.conversations.search.outbox import EMBED_TASK
 from apps.core import scope
 from apps.core.logging import get_logger
@@ -42,9 +42,9 @@ def embed_waiting() -> None:
 
 
 def count_by_model() -> dict[str, int]:
-    """Return how many messages are indexed, by the model of their vector; none: the empty name."""
-    rows = MessageIndex.objects.filter(message__isnull=False).order_by()
-    counted = rows.values_list("vector__model").annotate(count=Count("pk"))
+    """Return how many messages may have a vector, by its model; none: the empty name."""
+    rows = meaning.embeddable(MessageIndex.objects.filter(message__isnull=False))
+    counted = rows.order_by().values_list("vector__model").annotate(count=Count("pk"))
     return {model or "": count for model, count in counted}
 
 

@@ -67,6 +67,8 @@ def narrowed(visible: QuerySet[Conversation], filters: Filters) -> QuerySet[Conv
         visible = visible.filter(folder_id=filters.folder_id)
     if filters.tag is not None:
         visible = visible.filter(tags__contains=[filters.tag])
+    if filters.unmarked:
+        visible = visible.filter(sensitive=False)
     return visible
 
 
@@ -81,7 +83,8 @@ def sql_of_visible(actor: Actor, filters: Filters) -> Sql:
         narrow = narrowed(visible_conversations(actor), filters)
         text, given = narrow.only("pk").query.sql_with_params()
         return Sql(text, list(given))
-    text, params = _all_visible.sql(user_id=require_owner(actor, CHAT))
+    statement = _all_unmarked if filters.unmarked else _all_visible
+    text, params = statement.sql(user_id=require_owner(actor, CHAT))
     return Sql(text, params)
 
 
@@ -89,7 +92,12 @@ def _visible_ids(*, user_id: UUID) -> QuerySet[Conversation]:
     return searchable_conversations().filter(visible_to(user_id)).only("pk")
 
 
+def _unmarked_ids(*, user_id: UUID) -> QuerySet[Conversation]:
+    return _visible_ids(user_id=user_id).filter(sensitive=False)
+
+
 _all_visible = FrozenQuery(_visible_ids, "user_id")
+_all_unmarked = FrozenQuery(_unmarked_ids, "user_id")
 
 
 def visible_elsewhere(actor: Actor, filters: Filters) -> tuple[UUID | None, list[UUID]]:

@@ -17,12 +17,12 @@ from apps.conversations.models.conversations import Conversation
 from apps.conversations.models.messages import Message
 from apps.conversations.models.turns import Turn
 from apps.conversations.permissions import CHAT
+from apps.conversations.routing import choose_models, may_answer
 from apps.conversations.selectors import access_message, require_owner
 from apps.conversations.services.changes import Change, announce, lock_conversation
 from apps.conversations.services.turns import queue_turn
 from apps.core.errors import InvalidInput
 from apps.core.scope import Actor
-from apps.providers import selectors as providers
 from apps.providers.contracts import FinishReason, Role
 
 
@@ -37,6 +37,7 @@ def answer_again(*, actor: Actor, wanted: AnswerAgain, permission: str) -> TurnA
         TurnInProgress: The answer to replace is still being written.
         IdempotencyConflict: The id was used for another request.
         ModelNotFound: The wanted model is not configured.
+        RouteRefused: The wanted model may not see this, or no model may.
     """
     for _attempt in range(2):
         try:
@@ -57,6 +58,7 @@ def continue_answer(*, actor: Actor, wanted: ContinueAnswer, permission: str) ->
         MessageNotFound: It does not exist, or is not the actor's to see.
         TurnInProgress: It is still being written.
         InvalidInput: The answer is complete, or there is nothing to go on with.
+        RouteRefused: No model may see this.
         IdempotencyConflict: The id was used for another request.
     """
     for _attempt in range(2):
@@ -80,7 +82,7 @@ def _answer_again_once(*, actor: Actor, wanted: AnswerAgain, permission: str) ->
     if question.kind == MessageKind.COMMAND:
         raise InvalidInput(fields={"message_id": ["A command has no other answer: send it again."]})
     _refuse_if_active(message)
-    model = wanted.model or _model_before(message)
+    model = wanted.model or _model_before(conversation, message)
     return _queue(
         actor=actor,
         conversation=conversation,
@@ -116,14 +118,14 @@ def _continue_once(*, actor: Actor, wanted: ContinueAnswer, permission: str) -> 
         question=question,
         kind=TurnKind.CONTINUE,
         client_key=wanted.client_message_id,
-        model=_model_before(message) or conversation.model or None,
+        model=_model_before(conversation, message) or conversation.model or None,
         continues=message,
     )
 
 
-def _model_before(message: Message) -> str | None:
-    """Return the model that answered, where it is still configured."""
-    if message.role != Role.ASSISTANT or providers.find_model(message.model) is None:
+def _model_before(conversation: Conversation, message: Message) -> str | None:
+    """Return the model that answered, where it is still there and may answer."""
+    if message.role != Role.ASSISTANT or not may_answer(conversation, message.model):
         return None
     return message.model
 
@@ -158,20 +160,20 @@ def _queue(
     continues: Message | None = None,
 ) -> TurnAccepted:
     demand_room(require_owner(actor, CHAT), turns=1)
-    chosen = providers.choose_route(model=model).model
+    (chosen,) = choose_models(conversation, names=[model], text=question.text)
     answer = Message.objects.create(
         conversation=conversation,
         parent=question,
         role=Role.ASSISTANT,
         status=MessageStatus.STREAMING,
-        model=chosen.id,
+        model=chosen.model.id,
         parts=continues.parts if continues is not None else [],
     )
     turn = queue_turn(
         conversation=conversation,
         user_message=question,
         answer=answer,
-        model=chosen,
+        chosen=chosen,
         requester=actor,
         kind=kind,
         client_key=client_key,

@@ -48,7 +48,7 @@ WITH mine AS (
     WHERE id = %s AND state = ANY(%s) AND attempt < %s AND blocked_by_id IS NULL
     RETURNING *
 )
-SELECT mine.*, c.temporary, said.parts AS said, EXISTS (
+SELECT mine.*, c.temporary, c.sensitive, said.parts AS said, EXISTS (
     SELECT FROM conversations_participant p WHERE p.conversation_id = mine.conversation_id
 ) AS shared
 FROM mine
@@ -80,7 +80,7 @@ def claim_turn(*, turn_id: UUID, owner: str, lease_ttl_s: float) -> ClaimedTurn 
         model=turn.model,
         tenant=scope.require(),
         history=branch_messages(leaf_id=turn.user_message_id),
-        settings=TurnSettings.model_validate(turn.settings),
+        settings=_settings_of(turn.settings, marked=turn.sensitive),
         kind=TurnKind(turn.kind),
         prefix=text_of(json.loads(turn.said)) if turn.said else "",
         requester_id=turn.requester_id,
@@ -88,6 +88,12 @@ def claim_turn(*, turn_id: UUID, owner: str, lease_ttl_s: float) -> ClaimedTurn 
         shared=turn.shared,
         level=turn.level,
     )
+
+
+def _settings_of(kept: object, *, marked: bool) -> TurnSettings:
+    stored = TurnSettings.model_validate(kept)
+    # A mark holds for what waits already; taking it away frees nothing that was sent under it.
+    return stored.model_copy(update={"sensitive": stored.sensitive or marked})
 
 
 def _stored_parts(outcome: TurnOutcome) -> list[dict[str, Any]]:

@@ -32,6 +32,7 @@ _KEPT = (
     "temperature",
     "memory_enabled",
     "show_reasoning",
+    "sensitive",
     "tools",
     "temporary",
 )

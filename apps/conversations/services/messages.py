@@ -31,6 +31,7 @@ from apps.conversations.limits import demand_room, limits_here
 from apps.conversations.models.conversations import Conversation
 from apps.conversations.models.messages import Message
 from apps.conversations.models.turns import Turn
+from apps.conversations.routing import ChosenModel, choose_models
 from apps.conversations.selectors import access_conversation, find_sent_message, require_owner
 from apps.conversations.services.changes import Change, announce, lock_conversation, record_change
 from apps.conversations.services.options import apply_options
@@ -39,7 +40,7 @@ from apps.conversations.services.turns import queue_turn, request_stop
 from apps.core.errors import InvalidInput
 from apps.core.scope import Actor
 from apps.providers import selectors as providers
-from apps.providers.contracts import ModelInfo, Role
+from apps.providers.contracts import Role
 
 
 def send_message(*, actor: Actor, message: NewMessage, permission: str) -> TurnAccepted:
@@ -64,8 +65,11 @@ def send_message(*, actor: Actor, message: NewMessage, permission: str) -> TurnA
         TooManyTurns: Too many answers are being written for the person or the workspace.
         ModelNotFound: A wanted model is not configured.
         NoModelAvailable: None is.
+        RouteRefused: A wanted model may not see this, or no model may.
     """
     check_text(message)
+    # Before anything is locked: a long text takes a second, and what was found is remembered.
+    providers.is_personal(message.text)
     for _attempt in range(2):
         try:
             return _send_once(actor=actor, wanted=message, permission=permission)
@@ -99,11 +103,11 @@ def _send_once(*, actor: Actor, wanted: NewMessage, permission: str) -> TurnAcce
             conversation=conversation,
             user_message=question,
             answer=answer,
-            model=model,
+            chosen=chosen,
             requester=actor,
             blocked_by=place.after,
         )
-        for answer, model in zip(answers, models, strict=True)
+        for answer, chosen in zip(answers, models, strict=True)
     ]
     if place.steered is not None:
         request_stop(place.steered)
@@ -128,7 +132,7 @@ def _stored(
     wanted: NewMessage,
     conversation: Conversation,
     parent_id: UUID | None,
-    models: list[ModelInfo],
+    models: list[ChosenModel],
 ) -> tuple[Message, list[Message]]:
     question = Message(
         conversation=conversation,
@@ -145,9 +149,9 @@ def _stored(
             parent=question,
             role=Role.ASSISTANT,
             status=MessageStatus.STREAMING,
-            model=model.id,
+            model=chosen.model.id,
         )
-        for model in models
+        for chosen in models
     ]
     Message.objects.bulk_create([question, *answers])
     if wanted.attachments:
@@ -248,15 +252,10 @@ def conversation_for(
 _NO_OPTIONS = ConversationOptions()
 
 
-def _models(wanted: NewMessage, conversation: Conversation) -> list[ModelInfo]:
+def _models(wanted: NewMessage, conversation: Conversation) -> list[ChosenModel]:
     names: list[str | None] = [*dict.fromkeys(wanted.models)]
     names = names or [wanted.model or conversation.model or preferred_model(conversation)]
-    question = providers.turn_question(
-        subject=conversation.pk.hex,
-        text=wanted.text,
-        user_id=conversation.owner_id,
-    )
-    return [providers.choose_route(model=name, question=question).model for name in names]
+    return choose_models(conversation, names=names, text=wanted.text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from apps.conversations.errors import PersonaNotFound
 from apps.conversations.models.conversations import Conversation
 from apps.conversations.models.personas import Persona
 from apps.conversations.prompts import persona_instruction
+from apps.conversations.routing import may_answer
 from apps.conversations.selectors import require_owner
 from apps.core.clock import now
 from apps.core.errors import Conflict, InvalidInput, PermissionDenied
@@ -79,9 +80,9 @@ def persona_of(conversation: Conversation) -> PersonaView:
 
 
 def preferred_model(conversation: Conversation) -> str | None:
-    """Return the model that the conversation's persona prefers, if it is still configured."""
+    """Return the model that the conversation's persona prefers, if it is there and may answer."""
     wanted = persona_of(conversation).model
-    return wanted if wanted and providers.find_model(wanted) is not None else None
+    return wanted if wanted and may_answer(conversation, wanted) else None
 
 
 def turn_settings(conversation: Conversation) -> TurnSettings:
@@ -98,6 +99,7 @@ def turn_settings(conversation: Conversation) -> TurnSettings:
         memory_enabled=conversation.memory_enabled
         and (not conversation.temporary or conversation.origin == "api"),
         show_reasoning=conversation.show_reasoning,
+        sensitive=conversation.sensitive,
         tools=_tools(conversation.tools, persona.tools),
     )
 

@@ -25,6 +25,7 @@ from apps.conversations.errors import AttemptsExhausted, TurnNotFound
 from apps.conversations.models.conversations import Conversation
 from apps.conversations.models.messages import Message
 from apps.conversations.models.turns import Turn
+from apps.conversations.routing import ChosenModel
 from apps.conversations.selectors import (
     access_turn,
     terminal_event,
@@ -39,7 +40,7 @@ from apps.core.envelope import error_body
 from apps.core.logging import get_logger
 from apps.core.scope import Actor
 from apps.jobs import services as jobs
-from apps.providers.contracts import ModelInfo, Origin
+from apps.providers.contracts import Origin
 from apps.providers.services import ledger
 from apps.providers.services.ledger import CallRecord
 
@@ -61,7 +62,7 @@ def queue_turn(
     conversation: Conversation,
     user_message: Message,
     answer: Message,
-    model: ModelInfo,
+    chosen: ChosenModel,
     requester: Actor,
     kind: TurnKind = TurnKind.ANSWER,
     client_key: str = "",
@@ -74,14 +75,17 @@ def queue_turn(
     now bounds what is done in their name: an API key may be given less than its owner has.
     """
     held = turn_settings(conversation).model_copy(
-        update={"permissions": tuple(sorted(requester.permissions))}
+        update={
+            "permissions": tuple(sorted(requester.permissions)),
+            "personal": chosen.personal,
+        }
     )
     turn = Turn.objects.create(
         conversation=conversation,
         user_message=user_message,
         answer=answer,
-        model=model.id,
-        queue="gpu.inference" if model.in_process else "chat",
+        model=chosen.model.id,
+        queue="gpu.inference" if chosen.model.in_process else "chat",
         correlation_id=scope.correlation_id(),
         requester_id=requester.id,
         kind=kind,

@@ -29,7 +29,7 @@ class Origin:
         turn_id: The turn that the call is part of, if it is.
         attempt: The attempt at that turn.
         step: Counts the calls of one attempt from 0.
-        is_sensitive: A person marked the content: it goes to trusted models only.
+        is_sensitive: Marked by a person, or found to be so: it goes to trusted models only.
     """
 
     user_id: UUID | None = None

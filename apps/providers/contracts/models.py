@@ -65,6 +65,11 @@ class ModelInfo:
     is_trusted: bool = False
     takes: frozenset[str] = PARAMETERS
 
+    @property
+    def keeps_secrets(self) -> bool:
+        """Whether sensitive content may be sent to it: it is trusted, or runs here."""
+        return self.in_process or self.is_trusted
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenCounter:

@@ -243,7 +243,7 @@ def plan_route(
 def _objection(fact: Facts, question: Question, policy: Policy | None) -> str:
     """Return why a model may not be asked, in words; empty when it may."""
     model, routes = fact.model, policy.routes if policy else NOWHERE
-    trusted = model.in_process or model.is_trusted
+    trusted = model.keeps_secrets
     lacking = ", ".join(sorted(question.needs - _abilities(model)))
     size = question.tokens + question.answer_tokens
     wanted = model.id == question.asked or model.id in question.preferred

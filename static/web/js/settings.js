@@ -90,6 +90,7 @@ export class SettingsPanel extends EventTarget {
       this.#temperature(),
       this.#switch("memory_enabled", "Memory", "Use what is known of you, and remember new things.", true),
       this.#switch("show_reasoning", "Show thoughts", "Models that think before they answer show it.", false),
+      this.#switch("sensitive", "Sensitive", "Only models that your administrator trusts, or that run here, answer.", false),
       choices.tools ? this.#tools() : "",
     ];
     this.body.replaceChildren(...fields);
