@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from apps.core.errors import KarenError
 from apps.providers import selectors as providers
-from apps.providers.contracts import Cause, Flow, Level, ModelInfo
+from apps.providers.contracts import Cause, Flow, ModelInfo
 from apps.providers.errors import (
     ConfigurationError,
     ContextTooLong,
@@ -110,10 +110,11 @@ def next_model(
         sensitive=isinstance(error, RouteRefused),
     )
     rejected = isinstance(error, ProviderRejected) and providers.has_fallbacks(_cause_of(error))
+    plan = providers.plan_route(question)
     candidates = [
         each.model
-        for each in providers.plan_route(question).candidates
-        if (each.level is Level.FALLBACK or not rejected)
+        for each in plan.candidates
+        if (each.model.id in plan.fallbacks or not rejected)
         and each.model.provider not in _SCRIPTED
         and not (each.model.provider == kind and same_is_down)
     ]

@@ -1,7 +1,6 @@
 """Recovery without a restart: providers that failed are asked for free whether they are back."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import timedelta
 
@@ -284,7 +283,7 @@ async def test_the_watchdog_writes_down_a_key_that_the_list_refuses(upstream: Up
 @pytest.fixture
 async def own_ones(
     committed: World, quick_adapters: list[OpenAICompatibleAdapter]
-) -> AsyncIterator[dict[str, breaker.Place]]:
+) -> dict[str, breaker.Place]:
     """Both workspaces' own provider of one name, each failed, each with its key."""
     places = {}
     for tenant, key in ((committed.acme, KEY), (committed.globex, OTHER_KEY)):
@@ -295,7 +294,7 @@ async def own_ones(
             await platform_db(_set_key, row, key, tenant)
             await selectors.prepared()
             places[tenant.slug] = await _fail_often("up/plain")
-    yield places
+    return places
 
 
 async def test_each_workspace_is_asked_about_in_its_scope_and_with_its_own_key(
