@@ -193,6 +193,18 @@ def measured(model: ModelInfo) -> Measured:
     return _view.get(place, Measured())
 
 
+def look(models: Iterable[ModelInfo]) -> None:
+    """Have everything at hand that any process knows of these models. Blocking.
+
+    Without Redis what this process knows has to do.
+    """
+    for model in models:
+        measured(model)
+        breaker.open_for_s(place_of(model))
+    for chore in ("health told", "health read", "breakers"):
+        upkeep.do(chore)
+
+
 def health_of(model: ModelInfo) -> tuple[Health, str]:
     """Return whether a model can be asked now, and why not in words."""
     why_down = _why_down(model)

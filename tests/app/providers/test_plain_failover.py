@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,8 @@ from pytest_django.fixtures import Settings
 from apps.core import scope
 from apps.core.concurrency import platform_db, tenant_db
 from apps.core.scope import TenantRef
-from apps.providers import configuration
+from apps.providers import configuration, registry
+from apps.providers.contracts import ModelInfo
 from apps.providers.models import Call, Model, Provider, RoutingPolicy
 from apps.providers.testing import write_ledger
 from tests.app.providers.conftest import set_up
@@ -344,3 +346,26 @@ async def test_what_is_above_the_ceiling_of_a_policy_is_no_fallback(
     assert await acme.answered_by("up/refused", max_tokens=100) == "up/slow"
     with scope.tenant_scope(committed.acme):
         assert upstream.calls["plain"] == 0
+
+
+async def test_a_model_of_the_worker_answers_in_anothers_place(
+    acme: Door, worker: World, upstream: Upstream, echo_in_the_worker: None
+) -> None:
+    await tenant_db(set_up, "up", upstream.base_url, "refused")
+    await _fallbacks(worker.acme, "refusal", "echo/plain")
+    answer = await acme.ask("up/refused")
+    assert answer.document["model"] == "echo/plain"
+    assert answer.document["choices"][0]["message"]["content"] == "hello"
+
+
+@pytest.fixture
+def echo_in_the_worker() -> Iterator[None]:
+    """The echo as a model that is only asked through the worker, and meant seriously."""
+    echo = next(each for each in registry.providers() if each.kind == "echo")
+
+    def models() -> tuple[ModelInfo, ...]:
+        return tuple(replace(each, in_process=True, scripted=False) for each in echo.models())
+
+    registry.register(replace(echo, models=models))
+    yield
+    registry.register(echo)
