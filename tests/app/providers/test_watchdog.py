@@ -11,6 +11,7 @@ from apps.audit.models import AuditEntry
 from apps.core import scope
 from apps.core.clock import now
 from apps.core.concurrency import platform_db, tenant_db
+from apps.core.redis import RedisRole, redis_client
 from apps.core.scope import SYSTEM, TenantRef
 from apps.providers import breaker, configuration, gateway, health, selectors, watching
 from apps.providers.adapters.openai_compatible import OpenAICompatibleAdapter
@@ -20,6 +21,7 @@ from apps.providers.errors import ConfigurationError, ProviderUnavailable
 from apps.providers.models import Provider
 from apps.providers.registry import Endpoint
 from apps.providers.services import providers
+from apps.providers.services.refused_keys import note_key_refused
 from apps.providers.tasks import watch
 from tests.app.providers.conftest import set_up
 from tests.fixtures.database import World
@@ -225,7 +227,7 @@ async def test_a_late_refusal_of_the_former_key_is_no_fault_of_the_new_one(
     await platform_db(_set_key, row, KEY, None)
     former = configuration.source_of_row(await platform_db(Provider.objects.get))
     await platform_db(_set_key, row, OTHER_KEY, None)
-    assert await platform_db(watching.note_key_refused, former) is False
+    assert await platform_db(note_key_refused, former) is False
     assert await platform_db(lambda: Provider.objects.get().key_refused_at) is None
 
 
@@ -238,7 +240,7 @@ async def test_the_watchdog_finds_a_key_accepted_that_the_list_demands(upstream:
     upstream.list_key = KEY
     await platform_db(watch)
     assert len(upstream.lists) == 1, "a refused key is tried rarely"
-    await platform_db(lambda: breaker.redis_client(breaker.RedisRole.CACHE).flushdb())
+    await platform_db(lambda: redis_client(RedisRole.CACHE).flushdb())
     await _watch()
 
     assert upstream.lists[1:] == [f"Bearer {KEY}", ""]
@@ -260,7 +262,7 @@ async def test_a_key_that_is_refused_for_long_is_not_tried_any_more(upstream: Up
 
     def age() -> None:
         Provider.objects.update(key_refused_at=old)
-        breaker.redis_client(breaker.RedisRole.CACHE).flushdb()
+        redis_client(RedisRole.CACHE).flushdb()
 
     await platform_db(age)
     await _watch()
