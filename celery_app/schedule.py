@@ -39,6 +39,11 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 24 * 3600.0,
         "options": {"queue": "default", "expires": 3600},
     },
+    "watch-providers": {
+        "task": "providers.watch",
+        "schedule": 30.0,
+        "options": {"queue": "default", "expires": 30},
+    },
     "fill-spares": {
         "task": "tenants.fill_spares",
         "schedule": 300.0,

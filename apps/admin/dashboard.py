@@ -11,9 +11,12 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from apps.core import scope
 from apps.core.logging import get_logger
 from apps.jobs import selectors as jobs
 from apps.providers import usage
+from apps.providers.models import Provider
+from apps.providers.services.model_status import ModelStatus, list_model_status
 from apps.tenants.models import Tenant
 
 logger = get_logger(__name__)
@@ -73,10 +76,22 @@ def add_figures(_request: HttpRequest, context: dict[str, object]) -> dict[str, 
             link=reverse("admin:jobs_outboxentry_changelist"),
         ),
     ]
+    context["refused_keys"] = Figure(
+        label=_("Providers that refuse their key"),
+        value=Provider.objects.filter(key_refused_at__isnull=False, is_enabled=True).count(),
+        link=f"{reverse('admin:providers_provider_changelist')}?key_refused_at__isempty=0",
+    )
+    context["models"] = _models()
     context["heartbeats"] = _heartbeats()
     context["usage_days"] = _USAGE_DAYS
     context["usage_bars"] = _usage_bars()
     return context
+
+
+def _models() -> tuple[ModelStatus, ...]:
+    """Return how the platform's models do; those of workspaces are on their own pages."""
+    with scope.tenant_scope(None):
+        return list_model_status(actor=scope.SYSTEM)
 
 
 def _workspaces() -> list[Figure]:

@@ -7,3 +7,9 @@ openai_requests_total = Counter(
     "Requests to the OpenAI-compatible API by route and outcome (ok, gone, or an error code).",
     ["route", "outcome"],
 )
+
+openai_fallbacks_total = Counter(
+    "karen_openai_fallbacks_total",
+    "Calls of the OpenAI-compatible API that went on to another model, by why.",
+    ["cause"],
+)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from apps.core.errors import KarenError
 from apps.providers import selectors as providers
-from apps.providers.contracts import Cause, Level, ModelInfo
+from apps.providers.contracts import Cause, ModelInfo
 from apps.providers.errors import (
     ConfigurationError,
     ContextTooLong,
@@ -109,10 +109,11 @@ def next_model(
         sensitive=sensitive or isinstance(error, RouteRefused),
     )
     rejected = isinstance(error, ProviderRejected) and providers.has_fallbacks(_cause_of(error))
+    plan = providers.plan_route(question)
     candidates = [
         each.model
-        for each in providers.plan_route(question).candidates
-        if (each.level is Level.FALLBACK or not rejected)
+        for each in plan.candidates
+        if (each.model.id in plan.fallbacks or not rejected)
         and each.model.provider not in _SCRIPTED
         and not (each.model.provider == kind and same_is_down)
     ]

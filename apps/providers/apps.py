@@ -38,6 +38,8 @@ class ProvidersConfig(AppConfig):
                 "provider.examined": "Provider tried out",
                 "provider.key_set": "Key of a provider set",
                 "provider.key_removed": "Key of a provider removed",
+                "provider.key_refused": "Key refused by a provider",
+                "provider.key_accepted": "Key accepted again by a provider",
                 "provider.model_added": "Model added",
                 "provider.model_changed": "Model changed",
                 "provider.model_deleted": "Model deleted",

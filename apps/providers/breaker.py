@@ -8,6 +8,8 @@ at once. Without Redis every call is let through.
 """
 
 import time
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import redis
@@ -93,8 +95,30 @@ def _window_key(place: Place) -> str:
     return keys.named_key(place[0], "breaker", place[1])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """A breaker that is not closed, as Redis has it.
+
+    Attributes:
+        until: Unix time until which it is open; half open afterwards.
+        is_asked: The provider asked for this pause.
+        key_refused: It is open because the key is refused.
+    """
+
+    until: float
+    is_asked: bool = False
+    key_refused: bool = False
+
+
+def _watch(owner: str) -> None:
+    if owner not in _owners:
+        _owners.add(owner)
+        upkeep.start()
+
+
 def open_for_s(place: Place) -> float:
     """Return for how many seconds a breaker stays open; 0 when calls may go through."""
+    _watch(place[0])
     return max(_open.get(place, 0.0) - time.time(), 0.0)
 
 
@@ -111,9 +135,7 @@ async def admit(place: Place) -> None:
             close; says when it is worth trying again.
         ConfigurationError: It is open because the key is refused.
     """
-    if place[0] not in _owners:
-        _owners.add(place[0])
-        upkeep.start()
+    _watch(place[0])
     until = _open.get(place)
     if until is None:
         return
@@ -161,9 +183,14 @@ async def note_failure(place: Place, *, open_s: float = 0.0, key_refused: bool =
 
 async def note_success(place: Place) -> None:
     """Close a breaker that is not closed; free when it is."""
-    if place not in _open:
-        return
-    del _open[place]
+    if place in _open:
+        await close(place)
+
+
+async def close(place: Place) -> None:
+    """Close a breaker, whether this process knows that it is open or not."""
+    _open.pop(place, None)
+    _refused.discard(place)
     logger.info("breaker.closed", model=place[1])
     client = async_redis(RedisRole.CACHE, patience_s=_PATIENCE_S)
     model = place[1]
@@ -186,32 +213,43 @@ def count_successes(pipe: Any, place: Place, count: int) -> None:  # noqa: ANN40
     pipe.expire(key, _WINDOW_EXPIRY_S)
 
 
+def states_of(owners: Iterable[str]) -> dict[Place, State]:
+    """Return the breakers of these owners that are not closed. Blocking.
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
+    asked = list(owners)
+    with redis_client(RedisRole.CACHE).pipeline(transaction=False) as pipe:
+        for owner in asked:
+            pipe.hgetall(_states_key(owner))
+        answers = pipe.execute()
+    found: dict[Place, State] = {}
+    for owner, answer in zip(asked, answers, strict=True):
+        fields = {name.decode(): value for name, value in answer.items()}
+        for name, value in fields.items():
+            model, _, kind = name.rpartition("|")
+            if kind == "until":
+                found[owner, model] = State(
+                    until=float(value),
+                    is_asked=fields.get(f"{model}|asked") == b"1",
+                    key_refused=fields.get(f"{model}|key") == b"1",
+                )
+    return found
+
+
 def read() -> None:
     """Fetch which breakers other processes opened or closed."""
     owners = list(_owners)
     if not owners:
         return
-    with redis_client(RedisRole.CACHE).pipeline(transaction=False) as pipe:
-        for owner in owners:
-            pipe.hgetall(_states_key(owner))
-        answers = pipe.execute()
-    found = {
-        (owner, name.decode().removesuffix("|until")): float(value)
-        for owner, answer in zip(owners, answers, strict=True)
-        for name, value in answer.items()
-        if name.endswith(b"|until")
-    }
+    found = states_of(owners)
     for place in list(_open):
         if place not in found:
             _open.pop(place, None)
-    _open.update(found)
+    _open.update({place: state.until for place, state in found.items()})
     _refused.clear()
-    _refused.update(
-        (owner, name.decode().removesuffix("|key"))
-        for owner, answer in zip(owners, answers, strict=True)
-        for name, value in answer.items()
-        if name.endswith(b"|key") and value == b"1"
-    )
+    _refused.update(place for place, state in found.items() if state.key_refused)
 
 
 def forget() -> None:

@@ -11,9 +11,12 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TypeAlias
 
+from django.db import Error
+
+from apps.core.concurrency import platform_db
 from apps.core.errors import KarenError
 from apps.core.logging import get_logger
-from apps.providers import breaker, configuration, health, metrics, registry
+from apps.providers import breaker, configuration, health, metrics, registry, sources
 from apps.providers.accounting import Account
 from apps.providers.configuration import Source
 from apps.providers.contracts import (
@@ -30,12 +33,13 @@ from apps.providers.errors import (
     ProviderTimeout,
     ProviderUnavailable,
 )
+from apps.providers.services.refused_keys import note_key_refused
 
 logger = get_logger(__name__)
 
 MAX_ATTEMPTS = 3
 DEADLINE_S = 600.0  # of a whole call, retries included
-REFUSED_KEY_S = 30.0  # before a refused key is tried again; a new one is tried at once
+REFUSED_KEY_S = 30.0  # before a refused key of the installation is tried again
 RETRY_WINDOW_S = 20.0  # no new attempt starts later than this after the call
 
 Batches: TypeAlias = AsyncGenerator[list[ProviderEvent], None]
@@ -124,9 +128,22 @@ async def _guarded(
         health.note_failure(model, error)
         if not isinstance(error, ConfigurationError):
             await breaker.note_failure(place, open_s=_open_for_s(error))
-        elif error.key_refused:  # what else is misconfigured is not mended by waiting
+        elif error.key_refused and not await _is_written_down(sources.source_of(model)):
+            # What else is misconfigured is not mended by waiting.
             await breaker.note_failure(place, open_s=REFUSED_KEY_S, key_refused=True)
         raise
+
+
+async def _is_written_down(source: Source | None) -> bool:
+    """Have every process know that a configured provider refuses its key, until it has another."""
+    if source is None:
+        return False
+    try:
+        await platform_db(note_key_refused, source)
+    except Error:  # what the call ended with must not be lost to a note about it
+        logger.exception("provider.refusal_not_written_down", provider=source.slug)
+        return False
+    return True
 
 
 def _count_success(

@@ -6,6 +6,7 @@ stale (`upkeep`). A call therefore never waits for a query or a round trip, and 
 effect everywhere within about a second.
 """
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterable
@@ -154,16 +155,30 @@ class _Kept:
 
 _lock = threading.Lock()
 _kept: dict[UUID | None, _Kept] = {}
+_former: dict[UUID | None, Configuration] = {}  # what changed, for calls that are under way
 
 
 def current() -> Configuration:
     """Return what is set up for the workspace in scope.
 
-    Blocking at its first use in a workspace; code on an event loop awaits `loaded` before.
+    Blocking at its first use in a workspace; code on an event loop awaits `loaded` before. What
+    changes between the two reaches that code with its next `loaded`.
     """
     tenant = scope.current()
-    kept = _kept.get(tenant.id if tenant else None)
-    return kept.configuration if kept is not None else _read(tenant.id if tenant else None)
+    name = tenant.id if tenant else None
+    kept = _kept.get(name)
+    if kept is not None:
+        return kept.configuration
+    former = _former.get(name)
+    return former if former is not None and _on_an_event_loop() else _read(name)
+
+
+def _on_an_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 async def loaded() -> Configuration:
@@ -184,6 +199,7 @@ def forget() -> None:
     """Drop what this process knows; the next use reads it anew."""
     with _lock:
         _kept.clear()
+        _former.clear()
 
 
 def changed() -> None:
@@ -197,7 +213,9 @@ def changed() -> None:
 
 
 def _announce(name: str) -> None:
-    forget()
+    with _lock:
+        _former.update({each: kept.configuration for each, kept in _kept.items()})
+        _kept.clear()
     try:
         redis_client(RedisRole.CACHE).hincrby(_version_key(), name, 1)
     except redis.RedisError:  # the others read anew within a minute
@@ -224,6 +242,7 @@ def _read(tenant_id: UUID | None) -> Configuration:
     configuration = _built(tenant_id)
     with _lock:
         _kept[tenant_id] = _Kept(configuration, versions, time.monotonic())
+        _former.pop(tenant_id, None)
     upkeep.start()
     return configuration
 
@@ -252,7 +271,7 @@ def _built(tenant_id: UUID | None) -> Configuration:
     limits, user_limits = _limits_of(chosen)
     return Configuration(
         models=tuple(_model_info(row, model) for row, model in ordered),
-        sources={row.id: _source(row) for row in sources.values()},
+        sources={row.id: source_of_row(row) for row in sources.values()},
         prices={f"{row.slug}/{m.name}": p for row, m in ordered if (p := _price(m)) is not None},
         price_keys={f"{row.slug}/{m.name}": m.price_key for row, m in ordered if m.price_key},
         policies=tuple(
@@ -308,7 +327,8 @@ def _model_info(provider: Provider, model: Model) -> ModelInfo:
     )
 
 
-def _source(row: Provider) -> Source:
+def source_of_row(row: Provider) -> Source:
+    """Return a provider as calls need it."""
     return Source(
         id=row.id,
         tenant_id=row.tenant_id,

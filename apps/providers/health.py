@@ -105,10 +105,37 @@ def flush() -> None:
             for name, amount in tally.sums.items():
                 pipe.hincrby(key, name, amount)
             pipe.expire(key, _EXPIRY_S)
+            if tally.sums.get("failures"):
+                pipe.zadd(_troubled_key(), {"|".join(place): time.time()})
             went_well = tally.sums.get("calls", 0) - tally.sums.get("failures", 0)
             if went_well:
                 breaker.count_successes(pipe, place, went_well)
         pipe.execute()
+
+
+def _troubled_key() -> str:
+    return keys.platform_key("gateway", "troubled")
+
+
+def troubled(*, within_s: float) -> dict[breaker.Place, float]:
+    """Return which models failed lately in any process, and when last (Unix time). Blocking.
+
+    Older ones are forgotten.
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
+    oldest = time.time() - within_s
+    with redis_client(RedisRole.CACHE).pipeline(transaction=False) as pipe:
+        pipe.zremrangebyscore(_troubled_key(), "-inf", oldest)
+        pipe.zrange(_troubled_key(), 0, -1, withscores=True)
+        _gone, found = pipe.execute()
+    return {_place_in(name.decode()): at for name, at in found}
+
+
+def _place_in(name: str) -> breaker.Place:
+    owner, _, model_id = name.partition("|")
+    return owner, model_id
 
 
 def read() -> None:
@@ -164,6 +191,18 @@ def measured(model: ModelInfo) -> Measured:
             _asked[place] = time.monotonic()
         upkeep.start()
     return _view.get(place, Measured())
+
+
+def look(models: Iterable[ModelInfo]) -> None:
+    """Have everything at hand that any process knows of these models. Blocking.
+
+    Without Redis what this process knows has to do.
+    """
+    for model in models:
+        measured(model)
+        breaker.open_for_s(place_of(model))
+    for chore in ("health told", "health read", "breakers"):
+        upkeep.do(chore)
 
 
 def health_of(model: ModelInfo) -> tuple[Health, str]:

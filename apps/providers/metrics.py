@@ -64,6 +64,11 @@ BUDGET_ALERTS = Counter(
     "kari_model_budget_alerts", "Budgets that passed their alert share.", ["level", "unit"]
 )
 BREAKER_OPENED = Counter("kari_model_breaker_opened", "Circuit breakers that opened.", ["model"])
+WATCHED = Counter(
+    "kari_model_watched",
+    "Providers that failed lately and were asked for their models, by how that ended.",
+    ["outcome"],
+)
 CACHE = Counter(
     "kari_model_cache",
     "Questions by what the cache did (memory, redis, joined, miss).",

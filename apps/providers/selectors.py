@@ -1,5 +1,6 @@
 """What can be asked, and which model a turn gets."""
 
+import sys
 from collections.abc import Collection
 from dataclasses import replace
 from uuid import UUID
@@ -179,6 +180,23 @@ def plan_route(question: Question, *, with_costs: bool = False) -> RoutePlan:
 def has_fallbacks(cause: Cause) -> bool:
     """Say whether any policy names models to ask after this kind of failure."""
     return any(each.fallbacks.for_cause(cause) for each in configuration.current().policies)
+
+
+def has_policies() -> bool:
+    """Say whether anybody wrote a rule about which models may be asked."""
+    return bool(configuration.current().policies)
+
+
+def demand_permitted(model: ModelInfo, question: Question) -> None:
+    """Check a model that somebody named against the policies; whether it fits is its own to say.
+
+    Raises:
+        RouteRefused: The policy that applies excludes it; says why.
+    """
+    boundless = replace(model, context_tokens=sys.maxsize)
+    plan = routing.plan_for(replace(question, asked=model.id), [boundless])
+    if plan.excluded:
+        raise RouteRefused(reasons=[each.reason for each in plan.excluded])
 
 
 def choose_route(*, model: str | None, question: Question | None = None) -> Route:

@@ -6,7 +6,7 @@ from uuid import UUID
 from apps.core.clock import now
 from apps.core.concurrency import run_async
 from apps.jobs.task import global_task, remaining_s, tenant_task
-from apps.providers import pipe, reembedding, trials, warnings_by_mail
+from apps.providers import pipe, reembedding, trials, warnings_by_mail, watching
 from apps.providers.services import budgets, evaluations, guardrails, ledger
 
 _RESERVE_S = 5.0  # for saying that time is up
@@ -58,6 +58,18 @@ def catch_up_embeddings() -> None:
 def erase_old_decisions() -> None:
     """Erase what guardrails decided long ago."""
     guardrails.erase_old_decisions(before=now() - timedelta(days=guardrails.KEPT_DAYS))
+
+
+@global_task(
+    name="providers.watch",
+    queue="default",
+    deadline_s=30,
+    expires_s=30,
+    idempotency="asks again",
+)
+def watch() -> None:
+    """Ask providers that failed lately whether they answer again."""
+    watching.watch_providers()
 
 
 @tenant_task(

@@ -30,6 +30,7 @@ _POLICY = "settings/gateway/policies/<uuid:policy_id>/"
 
 _gateway: list[URLPattern | URLResolver] = [
     path("settings/providers/", providers.provider_list, name="providers_page"),
+    path("settings/providers/status/", providers.provider_status, name="providers_status_page"),
     path(_PROVIDER, providers.provider_page, name="provider_page"),
     path(f"{_PROVIDER}key/", providers.provider_key, name="provider_page_key"),
     path(f"{_PROVIDER}switch/", providers.provider_switch, name="provider_page_switch"),

@@ -409,6 +409,12 @@ def _provider_rows() -> tuple[Row, ...]:
     return (
         _admin("providers"),
         _admin("providers", method="POST", body=new, success=(201,)),
+        Row(
+            host=Host.WORKSPACE,
+            route="api/v1/providers/status",
+            demands=CHAT_USER,
+            shared=True,
+        ),
         _admin(_PROVIDER, path=_THE_PROVIDER),
         _admin(_PROVIDER, path=_THE_PROVIDER, method="PATCH", body={"label": "Other"}),
         _admin(_PROVIDER, path=_THE_PROVIDER, method="DELETE", success=(204,)),
@@ -470,6 +476,7 @@ def _provider_pages() -> tuple[Row, ...]:
 
     return (
         _page("providers/"),
+        _page("providers/status/"),
         _page(one, path=at),
         # Without a key, or a name, the page comes back and says so.
         posted(f"{one}key/", f"{at}key/", 200),

@@ -263,6 +263,9 @@ class Upstream:
         headers: The headers of every accepted request, names in lower case.
         calls: Number of requests by model.
         embeddings: The half that answers `POST /v1/embeddings`.
+        lists: The `Authorization` of every request for the list of models.
+        list_status: With what the list of models is answered.
+        list_key: The key without which the list is refused; empty for none.
         next_drop: Set when the reader of an answer goes away before its end.
     """
 
@@ -270,6 +273,9 @@ class Upstream:
         self.bodies: list[Body] = []
         self.headers: list[dict[str, str]] = []
         self.calls: Counter[str] = Counter()
+        self.lists: list[str] = []
+        self.list_status = 200
+        self.list_key = ""
         self.next_drop = asyncio.Event()
         self.base_url = ""
         self._closing = asyncio.Event()
@@ -296,6 +302,12 @@ class Upstream:
             await self._runner.cleanup()
 
     async def _models(self, request: web.Request) -> web.Response:
+        offered = request.headers.get("Authorization", "")
+        self.lists.append(offered)
+        if self.list_key and offered != f"Bearer {self.list_key}":
+            return _error(401, "invalid_api_key")
+        if self.list_status != 200:
+            return _error(self.list_status, "list_refused")
         return web.json_response({"object": "list", "data": [{"id": "plain", "object": "model"}]})
 
     async def _completions(self, request: web.Request) -> web.StreamResponse:

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 from django.conf import settings
 
-from apps.api.openai import assistants, listing, parsing
+from apps.api.openai import parsing
 from apps.api.openai.caller import Caller
-from apps.api.openai.calls import Answer, Batches, stream_answer, whole_answer
+from apps.api.openai.calls import Answer, Answering, stream_answer, whole_answer
 from apps.api.openai.chat_request import ChatRequest, decode_chat, model_request
 from apps.api.openai.exchange import Exchange
 from apps.core import clock
@@ -37,16 +37,17 @@ async def answer_chat(exchange: Exchange, caller: Caller) -> None:
         KarenError: As the gateway, before the first piece of a streamed answer.
     """
     asked = parsing.parsed(decode_chat, await exchange.body(limit=settings.API_BODY_MAX_BYTES))
-    model = None if assistants.is_assistant(asked.model) else listing.find_plain_model(asked.model)
-    request = model_request(
-        asked, model or assistants.described(asked.model), partition=caller.partition
+    answering = stream_answer(
+        caller,
+        asked.model,
+        lambda model: model_request(asked, model, partition=caller.partition),
     )
-    batches = stream_answer(caller, model, request)
     async with exchange.while_client_waits():
         if asked.stream:
-            await _stream(exchange, asked, batches)
+            await _stream(exchange, asked, answering)
         else:
-            await exchange.answer(_completion(asked.model, await whole_answer(batches)))
+            answer = await whole_answer(answering.batches)
+            await exchange.answer(_completion(answering.model, answer))
 
 
 def _usage(usage: Usage) -> dict[str, Any]:
@@ -163,11 +164,13 @@ class ChunkWriter:
         return last + _DONE
 
 
-async def _stream(exchange: Exchange, asked: ChatRequest, batches: Batches) -> None:
+async def _stream(exchange: Exchange, asked: ChatRequest, answering: Answering) -> None:
     """Send the chunks; the door turns an error in the middle into an event without `[DONE]`."""
-    writer = ChunkWriter(asked.model, with_usage=asked.wants_usage)
-    async with exchange.heartbeat(), aclosing(batches):
+    writer: ChunkWriter | None = None
+    async with exchange.heartbeat(), aclosing(answering.batches) as batches:
         async for batch in batches:
+            if writer is None:  # only now it is known who answers
+                writer = ChunkWriter(answering.model, with_usage=asked.wants_usage)
             data = writer.encode(batch)
             if isinstance(batch[-1], Finished):
                 await exchange.finish(data)

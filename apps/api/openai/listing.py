@@ -6,6 +6,7 @@ from typing import Any
 from apps.api.openai import assistants
 from apps.api.openai.caller import Caller
 from apps.api.openai.exchange import Exchange
+from apps.api.openai.failover import AUTO
 from apps.providers import registry, selectors
 from apps.providers.contracts import ModelInfo
 from apps.providers.errors import ModelNotFound, NoModelAvailable
@@ -23,12 +24,13 @@ def find_plain_model(model_id: str) -> ModelInfo:
 
 
 def _described(model_id: str) -> dict[str, Any]:
-    owner = model_id.partition("/")[0]
+    owner = assistants.ASSISTANT if model_id == AUTO else model_id.partition("/")[0]
     return {"id": model_id, "object": "model", "created": _CREATED, "owned_by": owner}
 
 
 def _ids(caller: Caller) -> list[str]:
-    ids = [*assistants.list_assistants(caller), *(m.id for m in selectors.list_models())]
+    models = [model.id for model in selectors.list_models()]
+    ids = [*assistants.list_assistants(caller), *([AUTO] if len(models) > 1 else ()), *models]
     with suppress(NoModelAvailable):  # chat works without
         ids.append(registry.embedder().model)
     return ids

@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 from django.conf import settings
 
-from apps.api.openai import assistants, listing, parsing
+from apps.api.openai import parsing
 from apps.api.openai.caller import Caller
-from apps.api.openai.calls import Answer, Batches, stream_answer, whole_answer
+from apps.api.openai.calls import Answer, Answering, stream_answer, whole_answer
 from apps.api.openai.exchange import Exchange
 from apps.api.openai.failures import error_document
 from apps.api.openai.responses_request import ResponsesRequest, decode_responses, model_request
@@ -38,17 +38,17 @@ async def answer_response(exchange: Exchange, caller: Caller) -> None:
     """
     body = await exchange.body(limit=settings.API_BODY_MAX_BYTES)
     asked = parsing.parsed(decode_responses, body)
-    model = None if assistants.is_assistant(asked.model) else listing.find_plain_model(asked.model)
-    request = model_request(
-        asked, model or assistants.described(asked.model), partition=caller.partition
+    answering = stream_answer(
+        caller,
+        asked.model,
+        lambda model: model_request(asked, model, partition=caller.partition),
     )
-    batches = stream_answer(caller, model, request)
     async with exchange.while_client_waits():
         if asked.stream:
-            await _stream(exchange, asked, batches)
+            await _stream(exchange, asked, answering)
         else:
-            answer = await whole_answer(batches)
-            response = Response(asked)
+            answer = await whole_answer(answering.batches)
+            response = Response(asked, model=answering.model)
             response.items = _items(answer)
             await exchange.answer(response.finished(answer.reason, answer.usage))
 
@@ -86,8 +86,9 @@ def _call_item(call: ToolCall, *, item_id: str = "", status: str = "completed") 
 class Response:
     """The object that a response is, at any moment of its life."""
 
-    def __init__(self, asked: ResponsesRequest) -> None:
+    def __init__(self, asked: ResponsesRequest, *, model: str) -> None:
         self._asked = asked
+        self._model = model
         self.id = f"resp_{new_id().hex}"
         self._created = clock.now().timestamp()
         self.items: list[Item] = []
@@ -106,7 +107,7 @@ class Response:
             "instructions": asked.instructions,
             "max_output_tokens": asked.max_output_tokens,
             "metadata": asked.metadata or {},
-            "model": asked.model,
+            "model": self._model,
             "output": self.items,
             "parallel_tool_calls": asked.parallel_tool_calls is not False,
             "previous_response_id": None,
@@ -140,8 +141,8 @@ class Response:
 class EventWriter:
     """Writes the events of one response."""
 
-    def __init__(self, asked: ResponsesRequest) -> None:
-        self.response = Response(asked)
+    def __init__(self, asked: ResponsesRequest, *, model: str) -> None:
+        self.response = Response(asked, model=model)
         self._answer = Answer()
         self._number = 0
         self._begun = False
@@ -251,11 +252,13 @@ class EventWriter:
         ]
 
 
-async def _stream(exchange: Exchange, asked: ResponsesRequest, batches: Batches) -> None:
-    writer = EventWriter(asked)
+async def _stream(exchange: Exchange, asked: ResponsesRequest, answering: Answering) -> None:
+    writer: EventWriter | None = None
     try:
-        async with exchange.heartbeat(), aclosing(batches):
+        async with exchange.heartbeat(), aclosing(answering.batches) as batches:
             async for batch in batches:
+                if writer is None:  # only now it is known who answers
+                    writer = EventWriter(asked, model=answering.model)
                 data = writer.encode(batch)
                 if isinstance(batch[-1], Finished):
                     await exchange.finish(data)
@@ -265,4 +268,5 @@ async def _stream(exchange: Exchange, asked: ResponsesRequest, batches: Batches)
         if not exchange.started:
             raise
         errors_total.labels(error.code, "openai").inc()
+        writer = writer or EventWriter(asked, model=answering.model)
         await exchange.finish(writer.failed(error))

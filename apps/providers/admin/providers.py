@@ -121,6 +121,7 @@ class ProviderAdmin(ServiceAdmin):
     list_display = ("slug", "label", "tenant", "is_enabled", "has_key", "key_refused_at")
     list_filter = (
         ("tenant", admin.EmptyFieldListFilter),
+        ("key_refused_at", admin.EmptyFieldListFilter),
         "is_enabled",
         "simulate_failure",
         "preset",

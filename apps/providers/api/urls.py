@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.providers.api import embeddings, evaluations, guardrails, prompts, views
+from apps.providers.api import embeddings, evaluations, guardrails, prompts, status, views
 
 _ONE = "providers/<uuid:provider_id>"
 
@@ -68,6 +68,7 @@ urlpatterns = [
         name="prompt_experiment_outcomes",
     ),
     path("providers", views.ProvidersView.as_view(), name="providers"),
+    path("providers/status", status.ProviderStatusView.as_view(), name="providers_status"),
     path(_ONE, views.ProviderDetailView.as_view(), name="provider"),
     path(f"{_ONE}/key", views.ProviderKeyView.as_view(), name="provider_key"),
     path(f"{_ONE}/test", views.ProviderTestView.as_view(), name="provider_test"),

@@ -137,12 +137,14 @@ class RoutePlan:
         candidates: Whom to ask, in this order.
         excluded: Whom not to ask, and why.
         skipped: Policies that did not apply, with the condition that did not hold.
+        fallbacks: Candidates that the policy names for this cause, also where they are targets.
     """
 
     policy: str
     candidates: tuple[Candidate, ...]
     excluded: tuple[Excluded, ...]
     skipped: tuple[tuple[str, str], ...] = ()
+    fallbacks: frozenset[str] = frozenset()
 
     @property
     def first(self) -> Candidate | None:
@@ -237,7 +239,15 @@ def plan_route(
         candidates=tuple(_candidate(fact, places.of[fact.model.id], policy) for fact in ordered),
         excluded=tuple(excluded),
         skipped=tuple(skipped),
+        fallbacks=_fallbacks(question, allowed, policy),
     )
+
+
+def _fallbacks(
+    question: Question, allowed: Sequence[Facts], policy: Policy | None
+) -> frozenset[str]:
+    patterns = policy.fallbacks.for_cause(question.cause) if policy else ()
+    return frozenset(name for pattern in patterns for name in _matching(pattern, allowed))
 
 
 def _objection(fact: Facts, question: Question, policy: Policy | None) -> str:

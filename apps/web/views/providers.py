@@ -11,13 +11,13 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apps.accounts.permissions import TENANT_ADMIN
 from apps.core import scope
 from apps.core.errors import KarenError
 from apps.providers.errors import OfferedByPlatform, ProviderModelNotFound, ProviderNotFound
-from apps.providers.services import ProviderFields, examinations, providers
+from apps.providers.services import ProviderFields, examinations, model_status, providers
 from apps.web.access import needs
 from apps.web.provider_forms import KeyForm, NewModelForm, NewProviderForm, ProviderForm
 
@@ -68,6 +68,21 @@ def provider_list(request: HttpRequest) -> HttpResponse:
         "place": "providers",
     }
     return render(request, "web/providers/list.html", context)
+
+
+@needs(TENANT_ADMIN)
+@never_cache
+@require_GET
+def provider_status(request: HttpRequest) -> HttpResponse:
+    """Show how each model does; a part of the page for htmx, which asks again and again."""
+    status = model_status.list_model_status(actor=scope.current_actor())
+    context = {
+        "models": status,
+        "troubled": model_status.troubled_models(status),
+        "place": "status",
+    }
+    part = "web/providers/status_table.html" if request.headers.get("HX-Request") else ""
+    return render(request, part or "web/providers/status.html", context)
 
 
 def _set_up(form: NewProviderForm) -> UUID | None:
