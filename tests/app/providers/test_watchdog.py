@@ -332,3 +332,15 @@ async def test_one_that_hangs_or_breaks_keeps_nobody_else_waiting(
     with scope.correlation_scope():
         await platform_db(lambda: watching.watch_providers(ask=ask, total_s=0.3))
     assert breaker.open_for_s(own_ones["acme"]) == 0
+
+
+async def test_a_change_is_not_read_on_the_event_loop_in_the_middle_of_a_call(
+    upstream: Upstream,
+) -> None:
+    row = await tenant_db(set_up, "up", upstream.base_url, "plain")
+    await selectors.prepared()
+    before = configuration.current()
+    await platform_db(_set_key, row, KEY, None)
+    assert configuration.current() is before  # reading tables here would raise
+    await selectors.prepared()
+    assert configuration.current().sources[row.pk].sealed_key is not None
