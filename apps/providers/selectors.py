@@ -12,7 +12,7 @@ from apps.providers.contracts import INTERACTIVE, Cause, Flow, ModelInfo, Route,
 from apps.providers.domain.estimates import cautious_tokens
 from apps.providers.domain.guarding import PII_MINIMUM
 from apps.providers.domain.pii import sure_enough
-from apps.providers.domain.routing import Question, RoutePlan
+from apps.providers.domain.routing import Need, Question, RoutePlan
 from apps.providers.errors import ModelNotFound, NoModelAvailable, RouteRefused
 from apps.providers.nlp import find_personal, why_no_names
 from apps.providers.policies import list_guardrail_decisions, stored_guardrails
@@ -143,6 +143,26 @@ def question_of(
         weekday=weekday,
         cause=cause,
         failed=frozenset(failed),
+    )
+
+
+def with_details(
+    question: Question,
+    *,
+    tokens: int | None,
+    answer_tokens: int,
+    needs: frozenset[Need],
+    hour: int | None,
+    weekday: int | None,
+) -> Question:
+    """Return a question of which more is known; None leaves what it has."""
+    return replace(
+        question,
+        tokens=question.tokens if tokens is None else tokens,
+        answer_tokens=answer_tokens,
+        needs=needs,
+        hour=question.hour if hour is None else hour,
+        weekday=question.weekday if weekday is None else weekday,
     )
 
 

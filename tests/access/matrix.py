@@ -269,6 +269,7 @@ def _usage_rows() -> tuple[Row, ...]:
     budget = {"level": "tenant", "unit": "tokens", "period": "day", "amount": "1000"}
     one, one_page = "/api/v1/budgets/{budget}", "/usage/budgets/{budget}/"
     return (
+        _api("router/explain", method="POST", body={"text": "hello"}),
         _api("usage"),
         _api("usage.csv"),
         _api("usage/calls"),

@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from apps.providers.api import embeddings, evaluations, guardrails, prompts, status, views
+from apps.providers.api import embeddings, evaluations, guardrails, prompts, router, status, views
 
 _ONE = "providers/<uuid:provider_id>"
 
 urlpatterns = [
+    path("router/explain", router.RouterExplainView.as_view(), name="router_explain"),
     path("embeddings", embeddings.EmbeddingsView.as_view(), name="embeddings"),
     path("guardrails", guardrails.GuardrailsView.as_view(), name="guardrails"),
     path(

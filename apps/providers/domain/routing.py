@@ -113,11 +113,12 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A model that may be asked, its level and the reasons for its place."""
+    """A model that may be asked, its level, the reasons for its place, what is known of it."""
 
     model: ModelInfo
     level: Level
     reasons: tuple[str, ...]
+    facts: Facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -393,4 +394,4 @@ def _candidate(fact: Facts, place: tuple[Level, float, str], policy: Policy | No
         reasons.append(f"{fact.health.value}: {fact.why}" if fact.why else fact.health.value)
     if _too_slow(fact, policy):
         reasons.append("slower than the policy's target")
-    return Candidate(model=fact.model, level=level, reasons=tuple(reasons))
+    return Candidate(model=fact.model, level=level, reasons=tuple(reasons), facts=fact)

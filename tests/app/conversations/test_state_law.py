@@ -345,7 +345,13 @@ EXEMPT: dict[str, str] = {
     "DELETE memories/<uuid:memory_id>": "memories are of memory",
     "POST attachments": "a file that was not sent yet is in no conversation",
     "DELETE attachments/<uuid:attachment_id>": "the message that it was sent with stays as it is",
+    "POST agui": "it sends through the hub as `POST turns` does",
 }
+# Settings and books of the gateway: no tab shows them of conversations.
+_GATEWAY = (
+    "budgets", "embeddings", "gateway", "guardrails", "prompt", "providers", "router",
+    "routing-policies", "usage",
+)  # fmt: skip
 
 
 def _endpoints(
@@ -374,7 +380,8 @@ def _mutating() -> set[str]:
 def test_every_mutating_address_has_an_action_here() -> None:
     acted = {f"{action.method} {action.route}" for action in ACTIONS if action.route}
 
-    assert acted | set(EXEMPT) == _mutating()
+    shown = {each for each in _mutating() if not each.split(" ")[1].startswith(_GATEWAY)}
+    assert acted | set(EXEMPT) == shown
     assert acted & set(EXEMPT) == set()
 
 
