@@ -17,7 +17,7 @@ from apps.accounts import services as accounts
 from apps.core import scope
 from apps.core.errors import KarenError
 from apps.core.logging import get_logger
-from apps.providers.services import ledger
+from apps.providers import ledger
 from apps.tenants import selectors as tenants
 from apps.tenants.fleet import migrate_fleet
 from apps.tenants.provisioning import fill_spares

@@ -28,7 +28,7 @@ from apps.jobs import services as jobs
 from apps.memory import services as memory
 from apps.providers import selectors as providers
 from apps.providers.contracts import ModelInfo
-from apps.providers.services.ledger import CallRecord
+from apps.providers.ledger import CallRecord
 
 logger = get_logger(__name__)
 

@@ -46,7 +46,7 @@ from apps.providers.contracts import (
     UsageReport,
 )
 from apps.providers.errors import ProviderInterrupted, ProviderRejected, ProviderUnavailable
-from apps.providers.services.ledger import CallRecord
+from apps.providers.ledger import CallRecord
 
 logger = get_logger(__name__)
 

@@ -28,10 +28,9 @@ from apps.core.errors import KarenError
 from apps.core.logging import get_logger
 from apps.jobs.leases import LEASE_TTL_S, Held, kept_alive, new_owner
 from apps.jobs.task import remaining_s
-from apps.providers import selectors as providers
+from apps.providers import ledger, selectors as providers
 from apps.providers.contracts import ModelInfo
-from apps.providers.services import ledger
-from apps.providers.services.ledger import CallRecord
+from apps.providers.ledger import CallRecord
 
 logger = get_logger(__name__)
 

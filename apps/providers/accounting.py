@@ -21,8 +21,8 @@ from apps.providers.contracts import (
     UsageReport,
 )
 from apps.providers.domain.estimates import estimated_tokens
+from apps.providers.ledger import CallRecord
 from apps.providers.pricing import Tariff, tariff_of
-from apps.providers.services.ledger import CallRecord
 
 Record: TypeAlias = Callable[[CallRecord], None]
 

@@ -12,11 +12,13 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from apps.core import scope
+from apps.core.clock import now
 from apps.core.concurrency import run_async
 from apps.core.errors import KarenError
 from apps.core.logging import get_logger
 from apps.providers import metrics, registry
-from apps.providers.contracts import Embedding, Flow, VectorBatch
+from apps.providers.contracts import NOBODY, Embedding, Flow, Origin, Usage, VectorBatch
 from apps.providers.domain.backoff import pause_s
 from apps.providers.domain.estimates import estimated_tokens
 from apps.providers.errors import (
@@ -28,6 +30,8 @@ from apps.providers.errors import (
     RouteRefused,
 )
 from apps.providers.hedging import Hedge
+from apps.providers.ledger import CallRecord, record_call
+from apps.providers.pricing import embedding_tariff
 from apps.providers.vectors import known_vectors
 
 if TYPE_CHECKING:
@@ -47,7 +51,12 @@ _hedges: dict[tuple[str, bool], Hedge] = {}
 
 
 async def embed(
-    *, flow: Flow, texts: Sequence[str], model: str = "", is_sensitive: bool = False
+    *,
+    flow: Flow,
+    texts: Sequence[str],
+    model: str = "",
+    is_sensitive: bool = False,
+    origin: Origin = NOBODY,
 ) -> list[Embedding]:
     """Return one vector of unit length per text, in order.
 
@@ -56,6 +65,8 @@ async def embed(
         texts: At most `MAX_EMBED_TEXTS`. What is longer than the model's window is cut at its end.
         model: Which embedding model; the one that is used when empty.
         is_sensitive: The texts may not leave this installation.
+        origin: On whose behalf, for the ledger: it has a row of what was asked over a network or
+            by a program. What Karen embeds for itself, here, costs nothing and has none.
 
     Raises:
         NoModelAvailable: It is not installed or not usable.
@@ -79,7 +90,7 @@ async def embed(
     known = await known_vectors.find(embedder.model, embedder.dimensions, wanted)
     missing = [text for text in wanted if text not in known]
     if missing:
-        made = dict(zip(missing, await _made(flow, embedder, missing), strict=True))
+        made = dict(zip(missing, await _made(flow, embedder, missing, origin), strict=True))
         await known_vectors.keep(embedder.model, made)
         known |= made
     return [Embedding(vector=known[text], model=embedder.model) for text in texts]
@@ -95,13 +106,14 @@ def _embedder(model: str) -> registry.Embedder:
 
 
 async def _made(
-    flow: Flow, embedder: registry.Embedder, texts: Sequence[str]
+    flow: Flow, embedder: registry.Embedder, texts: Sequence[str], origin: Origin
 ) -> "list[array[float]]":
-    started = time.perf_counter()
-    status = "closed"
+    at, started = now(), time.perf_counter()
+    status, usage = "closed", None
     try:
         batch = await _asked(embedder, texts)
-        status = "ok"
+        status, usage = "ok", _usage_of(batch, texts)
+        metrics.TOKENS.labels(flow.value, embedder.model, "prompt").inc(usage.prompt_tokens)
     except KarenError as error:
         status = error.code
         raise
@@ -109,11 +121,31 @@ async def _made(
         metrics.OPERATIONS.labels(flow.value, embedder.model, status).inc()
         elapsed = time.perf_counter() - started
         metrics.DURATION.labels(flow.value, embedder.model).observe(elapsed)
+        if embedder.remote or flow is Flow.API_EMBEDDING:
+            tenant = scope.current()
+            record_call(
+                CallRecord(
+                    tenant_id=tenant.id if tenant else None,
+                    flow=flow,
+                    model=embedder.model,
+                    provider=embedder.model.partition("/")[0],
+                    started_at=at,
+                    status=status,
+                    usage=usage,
+                    tariff=embedding_tariff(embedder.model, is_free=not embedder.remote),
+                    origin=origin,
+                    total_ms=round(elapsed * 1000),
+                    correlation_id=scope.correlation_id(),
+                )
+            )
+    return batch.vectors
+
+
+def _usage_of(batch: VectorBatch, texts: Sequence[str]) -> Usage:
     tokens = batch.tokens
     if tokens is None:
         tokens = sum(estimated_tokens(len(text.encode(errors="replace"))) for text in texts)
-    metrics.TOKENS.labels(flow.value, embedder.model, "prompt").inc(tokens)
-    return batch.vectors
+    return Usage(prompt_tokens=tokens, completion_tokens=0, estimated=batch.tokens is None)
 
 
 async def _asked(embedder: registry.Embedder, texts: Sequence[str]) -> VectorBatch:

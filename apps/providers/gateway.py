@@ -35,8 +35,8 @@ from apps.providers.domain.guarding import Decision
 from apps.providers.embedding import MAX_EMBED_TEXTS, embed, warm_embedder
 from apps.providers.errors import GuardrailRefused, RouteRefused
 from apps.providers.guardrails import InputVerdict
+from apps.providers.ledger import record_call
 from apps.providers.services.guardrails import record_guardrail_decisions
-from apps.providers.services.ledger import record_call
 
 # Embedding has a module of its own; other apps enter by this one.
 __all__ = (

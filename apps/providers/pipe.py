@@ -147,13 +147,15 @@ async def stream_in_worker(
                 return
 
 
-async def embed_in_worker(*, flow: Flow, texts: Sequence[str]) -> list[Embedding]:
+async def embed_in_worker(
+    *, flow: Flow, texts: Sequence[str], origin: Origin = NOBODY
+) -> list[Embedding]:
     """Return one vector of unit length per text, in order, made in the worker.
 
     Raises:
         KarenError: As `gateway.embed` and `stream_in_worker`.
     """
-    question = _Question(flow=flow, texts=tuple(texts))
+    question = _Question(flow=flow, texts=tuple(texts), origin=origin)
     async with aclosing(_answers(EMBED_TASK, question)) as entries:
         async for messages in entries:
             for kind, *rest in messages:
@@ -288,7 +290,9 @@ class _Reply:
     async def _messages(self) -> AsyncIterator[list[Packed]]:
         flow, request = self._question.flow, self._question.request
         if request is None:
-            made = await gateway.embed(flow=flow, texts=self._question.texts)
+            made = await gateway.embed(
+                flow=flow, texts=self._question.texts, origin=self._question.origin
+            )
             yield [["vectors", made[0].model if made else "", [list(e.vector) for e in made]]]
             return
         answer = gateway.stream_batches(flow=flow, request=request, origin=self._question.origin)

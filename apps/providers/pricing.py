@@ -66,6 +66,17 @@ def tariff_of(model: ModelInfo) -> Tariff:
     )
 
 
+def embedding_tariff(model: str, *, is_free: bool) -> Tariff:
+    """Return how an embedding model of the installation's own endpoint is priced."""
+    return Tariff(
+        is_free=is_free,
+        own=None,
+        name=model.partition("/")[2],
+        provider="",
+        base_url=installed_endpoint(),
+    )
+
+
 def cost_of(tariff: Tariff, usage: Usage) -> Cost:
     """Return what `usage` costs, never less than nothing, whatever the provider reported.
 

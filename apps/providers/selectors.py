@@ -12,7 +12,8 @@ from apps.providers.contracts import INTERACTIVE, Cause, Flow, ModelInfo, Route,
 from apps.providers.domain.estimates import cautious_tokens
 from apps.providers.domain.guarding import PII_MINIMUM
 from apps.providers.domain.pii import sure_enough
-from apps.providers.domain.routing import Need, Question, RoutePlan
+from apps.providers.domain.routing import Question, RoutePlan
+from apps.providers.domain.routing_rules import Need
 from apps.providers.errors import ModelNotFound, NoModelAvailable, RouteRefused
 from apps.providers.nlp import find_personal, why_no_names
 from apps.providers.policies import list_guardrail_decisions, stored_guardrails

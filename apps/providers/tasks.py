@@ -6,8 +6,8 @@ from uuid import UUID
 from apps.core.clock import now
 from apps.core.concurrency import run_async
 from apps.jobs.task import global_task, remaining_s, tenant_task
-from apps.providers import pipe, reembedding, trials, warnings_by_mail, watching
-from apps.providers.services import budgets, evaluations, guardrails, ledger
+from apps.providers import ledger, pipe, reembedding, trials, warnings_by_mail, watching
+from apps.providers.services import budgets, evaluations, guardrails
 
 _RESERVE_S = 5.0  # for saying that time is up
 

@@ -1,8 +1,8 @@
 """What tests need of the gateway beside its public parts."""
 
-from apps.providers import breaker, cache, configuration, health, sources, upkeep
+from apps.providers import breaker, cache, configuration, health, ledger, sources, upkeep
 from apps.providers.configuration import Configuration
-from apps.providers.services import budgets, ledger
+from apps.providers.services import budgets
 
 
 def forget_gateway() -> None:

@@ -88,7 +88,7 @@ def _running_relay(folder: Path, upstream: str) -> AbstractContextManager[Site]:
 
 async def _measured(karen: Site, bare: Site, upstream: str) -> list[Row]:
     async with browsers() as session:
-        key, host = await _new_key(session, karen)
+        key, host = await new_key(session, karen)
         targets = {
             "stub": Target(url=f"{upstream}/chat/completions", model=MODEL),
             "bare": Target(url=f"{bare.address}/v1/chat/completions", model=MODEL),
@@ -127,7 +127,7 @@ def _throughput_row(rates: dict[str, list[float]]) -> Row:
     )
 
 
-async def _new_key(session: aiohttp.ClientSession, site: Site) -> tuple[str, str]:
+async def new_key(session: aiohttp.ClientSession, site: Site) -> tuple[str, str]:
     """Return (key, host) of a new person in a new workspace."""
     person = await sign_up(session, site)
     cookies = dict(each.split("=", 1) for each in person.cookies.split("; "))

@@ -12,7 +12,7 @@ from apps.api.openai import parsing
 from apps.api.openai.caller import Caller
 from apps.api.openai.exchange import Exchange
 from apps.providers import gateway, pipe, registry
-from apps.providers.contracts import Embedding, Flow
+from apps.providers.contracts import Embedding, Flow, Origin
 from apps.providers.domain.estimates import estimated_tokens
 from apps.providers.errors import ModelNotFound
 from apps.providers.gateway import MAX_EMBED_TEXTS
@@ -34,7 +34,7 @@ class EmbeddingsRequest(msgspec.Struct, forbid_unknown_fields=True):
 decode_embeddings = msgspec.json.Decoder(EmbeddingsRequest).decode
 
 
-async def answer_embeddings(exchange: Exchange, _caller: Caller) -> None:
+async def answer_embeddings(exchange: Exchange, caller: Caller) -> None:
     """Turn texts into vectors.
 
     Raises:
@@ -48,15 +48,15 @@ async def answer_embeddings(exchange: Exchange, _caller: Caller) -> None:
     texts = _texts(asked)
     _check(asked)
     async with exchange.while_client_waits():
-        made = await _made(texts)
+        made = await _made(texts, caller.origin)
         as_text = asked.encoding_format == "base64"
         await exchange.answer(_document(asked.model, made, texts, as_text=as_text))
 
 
-async def _made(texts: list[str]) -> list[Embedding]:
+async def _made(texts: list[str], origin: Origin) -> list[Embedding]:
     if registry.embedder().remote:
-        return await gateway.embed(flow=Flow.API_EMBEDDING, texts=texts)
-    return await pipe.embed_in_worker(flow=Flow.API_EMBEDDING, texts=texts)
+        return await gateway.embed(flow=Flow.API_EMBEDDING, texts=texts, origin=origin)
+    return await pipe.embed_in_worker(flow=Flow.API_EMBEDDING, texts=texts, origin=origin)
 
 
 def _check(asked: EmbeddingsRequest) -> None:

@@ -35,8 +35,8 @@ from apps.core import scope
 from apps.core.clock import now
 from apps.core.logging import get_logger
 from apps.jobs import services as jobs
-from apps.providers.services import ledger
-from apps.providers.services.ledger import CallRecord
+from apps.providers import ledger
+from apps.providers.ledger import CallRecord
 
 logger = get_logger(__name__)
 

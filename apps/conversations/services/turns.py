@@ -40,9 +40,9 @@ from apps.core.envelope import error_body
 from apps.core.logging import get_logger
 from apps.core.scope import Actor
 from apps.jobs import services as jobs
+from apps.providers import ledger
 from apps.providers.contracts import Origin
-from apps.providers.services import ledger
-from apps.providers.services.ledger import CallRecord
+from apps.providers.ledger import CallRecord
 
 logger = get_logger(__name__)
 

@@ -12,7 +12,8 @@ from apps.accounts.permissions import CHAT_USER
 from apps.core.scope import current_actor
 from apps.providers import selectors
 from apps.providers.contracts import Cause, Flow
-from apps.providers.domain.routing import Facts, Need, Question, RoutePlan
+from apps.providers.domain.routing import Facts, Question, RoutePlan
+from apps.providers.domain.routing_rules import Need
 
 _TEXT_MAX, _TOKENS_MAX = 100_000, 10_000_000
 

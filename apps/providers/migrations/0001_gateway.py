@@ -7,7 +7,7 @@ import apps.core.clock
 import apps.core.ids
 
 # Django writes no partitioned tables. What no month's partition takes lies in the default one;
-# `providers.services.ledger` makes the months ahead of time.
+# `providers.ledger` makes the months ahead of time.
 CREATE_LEDGER = """
 CREATE TABLE providers_call (
     id uuid NOT NULL,

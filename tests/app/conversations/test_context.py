@@ -31,7 +31,7 @@ from apps.core.scope import Actor, TenantRef
 from apps.memory import services as memory
 from apps.memory.models import Memory
 from apps.providers.contracts import ModelRequest, Origin, Role
-from apps.providers.services.ledger import CallRecord
+from apps.providers.ledger import CallRecord
 from tests.app.conversations.search_scene import told
 from tests.app.providers.money import UNPRICED, call, turn_origin, write
 from tests.factories import send

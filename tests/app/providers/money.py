@@ -13,14 +13,13 @@ from apps.core import scope
 from apps.core.clock import now
 from apps.core.ids import new_id
 from apps.core.scope import TenantRef
-from apps.providers import configuration
+from apps.providers import configuration, ledger
 from apps.providers.configuration import BudgetRule, Price
 from apps.providers.contracts import Flow, Origin, Usage
+from apps.providers.ledger import CallRecord
 from apps.providers.models import Budget, BudgetUse
 from apps.providers.pricing import Tariff
-from apps.providers.services import ledger
 from apps.providers.services.budgets import Estimate, Held, reserve_budget
-from apps.providers.services.ledger import CallRecord
 
 PRICED = Tariff(
     is_free=False,

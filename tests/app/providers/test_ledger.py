@@ -8,10 +8,9 @@ from django.db import Error, connection
 from pytest_django.fixtures import Settings
 
 from apps.core.clock import now
-from apps.providers import upkeep
+from apps.providers import ledger, upkeep
 from apps.providers.contracts import Usage
 from apps.providers.models import Call
-from apps.providers.services import ledger
 from apps.providers.tasks import tend_ledger
 from tests.app.providers.money import FREE, UNPRICED, at_once, call, turn_origin, write
 from tests.fixtures.database import World

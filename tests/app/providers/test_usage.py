@@ -22,10 +22,9 @@ from apps.core.clock import now
 from apps.core.concurrency import platform_db
 from apps.core.ids import new_id
 from apps.core.scope import TenantRef
-from apps.providers import usage
+from apps.providers import ledger, usage
 from apps.providers.contracts import Flow, Origin
 from apps.providers.overview import usage_overview
-from apps.providers.services import ledger
 from apps.providers.usage import GroupBy, Window
 from tests.app.providers.money import (
     FREE,
