@@ -21,8 +21,8 @@ import django
 import httpx2
 import openai
 
-from tests.bench.openai import new_key
-from tests.bench.people import browsers
+from tests.bench.openai import browser_headers, key_of, new_key
+from tests.bench.people import browsers, sign_up
 from tests.bench.processes import (
     ROOT,
     Site,
@@ -207,9 +207,10 @@ def _running_bare(folder: Path) -> Any:  # a context manager of a Site
 
 async def _cache_hit(karen: Site, bare: Site) -> Row:
     async with browsers() as session:
-        key, host = await new_key(session, karen)
-        headers = {"Host": host, "Authorization": f"Bearer {key}"}
-        await _keep_answers(session, karen, headers)
+        person = await sign_up(session, karen)
+        key = await key_of(session, karen, person)
+        headers = {"Host": person.host, "Authorization": f"Bearer {key}"}
+        await _keep_answers(session, karen, browser_headers(person))
         question = {
             "model": "openai/plain-50",
             "temperature": 0,

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import aiohttp
 
-from tests.bench.people import browsers, sign_up
+from tests.bench.people import Person, browsers, sign_up
 from tests.bench.processes import (
     MODEL,
     Site,
@@ -127,22 +127,32 @@ def _throughput_row(rates: dict[str, list[float]]) -> Row:
     )
 
 
-async def new_key(session: aiohttp.ClientSession, site: Site) -> tuple[str, str]:
-    """Return (key, host) of a new person in a new workspace."""
-    person = await sign_up(session, site)
+def browser_headers(person: Person) -> dict[str, str]:
+    """Return what a person's browser sends with a request."""
     cookies = dict(each.split("=", 1) for each in person.cookies.split("; "))
-    headers = {
+    return {
         "Host": person.host,
         "Origin": f"http://{person.host}",
         "Cookie": person.cookies,
         "X-CSRFToken": cookies.get("csrftoken", ""),
     }
+
+
+async def new_key(session: aiohttp.ClientSession, site: Site) -> tuple[str, str]:
+    """Return (key, host) of a new person in a new workspace."""
+    person = await sign_up(session, site)
+    return await key_of(session, site, person), person.host
+
+
+async def key_of(session: aiohttp.ClientSession, site: Site, person: Person) -> str:
+    """Return a new key of a person."""
+    headers = browser_headers(person)
     async with session.post(
         f"{site.address}/api/v1/keys", json={"name": "bench"}, headers=headers
     ) as answer:
         if answer.status != 201:
             raise BenchError(f"no key: {answer.status} {await answer.text()}")
-        return str((await answer.json())["token"]), person.host
+        return str((await answer.json())["token"])
 
 
 async def _one_by_one(

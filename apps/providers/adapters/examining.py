@@ -50,14 +50,25 @@ class Listing:
     models: tuple[ListedModel, ...] = ()
 
 
-async def fetch_models(endpoint: registry.Endpoint, *, prefix: str = "") -> Listing:
-    """Ask an endpoint for its models; never raises for what the endpoint does."""
+async def fetch_models(
+    endpoint: registry.Endpoint, *, prefix: str = "", total_s: float | None = None
+) -> Listing:
+    """Ask an endpoint for its models; never raises for what the endpoint does.
+
+    Args:
+        endpoint: Whom to ask.
+        prefix: Goes before the names.
+        total_s: Seconds that it may take; `LIST_TOTAL_S` where it is not given.
+    """
     started = time.monotonic()
     headers = {"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
     status: int | None = None
     models: tuple[ListedModel, ...] = ()
     client = http_client(
-        endpoint, timeout=_TIMEOUT, total_timeout_s=LIST_TOTAL_S, max_bytes=LIST_MAX_BYTES
+        endpoint,
+        timeout=_TIMEOUT,
+        total_timeout_s=LIST_TOTAL_S if total_s is None else total_s,
+        max_bytes=LIST_MAX_BYTES,
     )
     try:
         async with client:

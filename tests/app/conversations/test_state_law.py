@@ -345,7 +345,6 @@ EXEMPT: dict[str, str] = {
     "DELETE memories/<uuid:memory_id>": "memories are of memory",
     "POST attachments": "a file that was not sent yet is in no conversation",
     "DELETE attachments/<uuid:attachment_id>": "the message that it was sent with stays as it is",
-    "POST agui": "it sends through the hub as `POST turns` does",
 }
 # Settings and books of the gateway: no tab shows them of conversations.
 _GATEWAY = (

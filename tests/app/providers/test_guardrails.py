@@ -370,8 +370,10 @@ def test_only_who_manages_the_workspace_is_shown_the_way_there(
 ) -> None:
     bea = browser_of(people.bea, committed.acme)
 
-    assert PAGE in ann.get("/chat/").content.decode()
-    assert PAGE not in bea.get("/chat/").content.decode()
+    settings_page = "/settings/providers/"
+    assert settings_page in ann.get("/chat/").content.decode()
+    assert PAGE in ann.get(settings_page).content.decode()
+    assert settings_page not in bea.get("/chat/").content.decode()
     assert bea.get(PAGE).status_code == 403
 
 

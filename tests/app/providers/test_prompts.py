@@ -1,6 +1,7 @@
 """Prompts through the API: versions, activation, rollback, previews; two workspaces."""
 
-from collections.abc import Callable, Iterator
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
@@ -15,7 +16,7 @@ from apps.core import scope
 from apps.core.errors import PermissionDenied
 from apps.core.scope import Actor, ActorKind, TenantRef
 from apps.providers import registry
-from apps.providers.contracts import Role
+from apps.providers.contracts import Role, VectorBatch
 from apps.providers.errors import PromptNotFound, PromptValueInvalid
 from apps.providers.models.prompts import Prompt, PromptVersion
 from apps.providers.permissions import EDIT_PROMPTS
@@ -459,17 +460,21 @@ def test_examples_are_chosen_by_meaning_where_a_model_embeds(
     class Meaning:
         """Says that money is like invoices, which shares no word with them."""
 
-        async def embed(self, texts: list[str]) -> list[list[float]]:
+        async def embed(self, texts: Sequence[str]) -> VectorBatch:
             asked.append(list(texts))
-            return [
-                [1.0, 0.0] if "invoice" in text or "money" in text else [0.0, 1.0] for text in texts
-            ]
+            return VectorBatch(
+                vectors=[
+                    array("f", [1.0, 0.0] if "invoice" in text or "money" in text else [0.0, 1.0])
+                    for text in texts
+                ],
+                tokens=None,
+            )
 
     embedder = registry.Embedder(
         model="test/meaning",
         dimensions=2,
         why_absent=lambda: "",
-        adapter=Meaning,  # type: ignore[arg-type]  # lists do as vectors
+        adapter=Meaning,
     )
     monkeypatch.setattr(registry, "_embedders", {"test/meaning": embedder})
     monkeypatch.setattr(registry, "_embedding_adapters", {})

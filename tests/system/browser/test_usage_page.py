@@ -130,6 +130,7 @@ def test_a_budget_is_added_and_removed_by_hand(
     worker: World, people: People, site: Site, sign_in: SignIn, page: Page
 ) -> None:
     sign_in(page, "acme", "ann@acme.example")
+    page.get_by_role("link", name="Settings").click()
     page.get_by_role("link", name="Usage").click()
     page.get_by_label("For", exact=True).select_option("Each member")
     page.get_by_role("spinbutton", name="Limit").fill("12.5")

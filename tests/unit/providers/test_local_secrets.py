@@ -27,7 +27,7 @@ SECRETS = {
     "initech:1": "glacier",
     "initech:2": "umbrella",
 }
-INTERLEAVINGS = 24
+INTERLEAVINGS = 8
 
 
 @pytest.fixture(autouse=True)
