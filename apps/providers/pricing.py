@@ -58,7 +58,7 @@ def tariff_of(model: ModelInfo) -> Tariff:
     source = known.sources.get(model.source_id) if model.source_id else None
     preset = source.preset if source else ""
     return Tariff(
-        is_free=registry.is_free(model),
+        is_free=model.in_process or registry.is_free(model),
         own=known.prices.get(model.id),
         name=known.price_keys.get(model.id) or model.id.partition("/")[2],
         provider=_LISTED.get(preset, preset),
