@@ -59,12 +59,25 @@ class Account:
         self._first: float | None = None
         self._bytes = 0
         self._reported = False
+        self._is_flying = False
+        self._has_left = False
         self._steps: list[tuple[str, str]] = []
         self._tariff: Tariff | None = None
 
     def another(self, request: ModelRequest) -> "Account":
         """Return the account of a further call for the same purpose."""
         return Account(self.flow, self.model, request, self.origin, self._record)
+
+    def take_off(self) -> None:
+        """Say that others may read the answer on when whoever asked has left."""
+        self._is_flying = True
+
+    def land(self, *, otherwise: Record) -> None:
+        """Say that the model has ended; the record goes to `otherwise` where the asker has left."""
+        self._is_flying = False
+        if self._has_left:
+            self._record = otherwise
+            self.close()
 
     def step(self, stage: str, outcome: str) -> None:
         """Note that the call went through a stage of the gateway, and what came of it."""
@@ -94,8 +107,8 @@ class Account:
                 self._bytes += len(event.name) + len(event.arguments)
             elif isinstance(event, UsageReport):
                 self._reported = True
-                if not self._is_plausible(event.usage):
-                    batch[place] = self.estimate()
+                report = event if self._is_plausible(event.usage) else self.estimate()
+                batch[place], self.usage = report, report.usage
         if isinstance(batch[-1], Finished) and not self._reported:
             self._reported = True
             batch.insert(-1, self.estimate())
@@ -136,16 +149,21 @@ class Account:
         """Return what the call used: as reported, else estimated; None if no model was reached."""
         if self.usage is not None:
             return self.usage
-        # A model that was cut off, stopped or failed has read its prompt and written what came.
-        return self.estimate().usage if self._first is not None else None
+        # A model that was cut off, stopped or failed has read its prompt and written what came,
+        # also where guardrails held all of it back.
+        reached = self._first is not None or self._bytes > 0
+        return self.estimate().usage if reached else None
 
     def close(self) -> None:
-        """Count the call and hand its record on."""
+        """Count the call and hand its record on; once the model has ended, where others read on."""
+        if self._is_flying:
+            self._has_left = True
+            return
         elapsed = time.perf_counter() - self._started
         usage = self.consumed()
         metrics.OPERATIONS.labels(*self._labels, self.status).inc()
         metrics.DURATION.labels(*self._labels).observe(elapsed)
-        if usage is not None:
+        if usage is not None and not self.is_cached:
             metrics.TOKENS.labels(*self._labels, "prompt").inc(usage.prompt_tokens)
             metrics.TOKENS.labels(*self._labels, "completion").inc(usage.completion_tokens)
         tenant = scope.current()

@@ -12,9 +12,10 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import sha256
+from itertools import groupby
 from typing import TypeAlias
 from uuid import UUID
 
@@ -29,7 +30,7 @@ from apps.core.logging import get_logger
 from apps.core.redis import RedisRole, async_redis
 from apps.providers import metrics
 from apps.providers.configuration import Configuration, Source
-from apps.providers.contracts import ModelInfo, ModelRequest, Origin, ProviderEvent
+from apps.providers.contracts import ModelRequest, Origin, ProviderEvent, TextDelta
 from apps.providers.domain.packed_events import UnknownEvent, packed, unpacked
 from apps.providers.errors import ProviderInterrupted
 
@@ -54,36 +55,17 @@ def _key_of_tenant(tenant_id: UUID) -> bytes:
 
 
 def key_of(
-    known: Configuration,
-    model: ModelInfo,
-    source: Source | None,
-    request: ModelRequest,
-    origin: Origin,
+    known: Configuration, source: Source | None, request: ModelRequest, origin: Origin
 ) -> str | None:
     """Return the key of a question's answer; None where none may be kept."""
     tenant = scope.current()
     if not known.cache_ttl_s or request.temperature != 0 or request.tools or tenant is None:
         return None
-    shaped = (
-        known.cache_version,
-        origin.user_id,
-        model.id,
-        source.version if source else 0.0,
-        [
-            (
-                m.role,
-                m.text,
-                m.tool_call_id,
-                m.tool_calls,
-                [(i.media_type, i.data) for i in m.images],
-            )
-            for m in request.messages
-        ],
-        request.max_tokens,
-        request.stop,
-        request.response_format,
-        request.sampling,
-    )
+    # The whole question, also what is added to it one day; only where prefixes are kept is no part
+    # of it.
+    asked = replace(request, partition="")
+    version = source.version if source else 0.0
+    shaped = (known.cache_version, origin.user_id, version, asked)
     return hmac.new(_key_of_tenant(tenant.id), _encode(shaped), sha256).hexdigest()
 
 
@@ -148,6 +130,7 @@ async def find(key: str) -> list[ProviderEvent] | None:
             _ = pipe.pttl(_redis_key(key))
             sealed, left_ms = await pipe.execute()
         if sealed is None:
+            metrics.CACHE.labels("miss").inc()
             return None
         value = unseal(sealed, key=_key_of_tenant(scope.require().id), place=key)
     except (redis.RedisError, UnsealError):
@@ -157,9 +140,21 @@ async def find(key: str) -> list[ProviderEvent] | None:
     return _events(value)
 
 
+def _joined_texts(events: list[ProviderEvent]) -> list[ProviderEvent]:
+    """Return an answer with its pieces of text in one: nobody waits between them any more."""
+    joined: list[ProviderEvent] = []
+    for is_text, group in groupby(events, key=lambda event: isinstance(event, TextDelta)):
+        if is_text:
+            texts = (event.text for event in group if isinstance(event, TextDelta))
+            joined.append(TextDelta(text="".join(texts)))
+        else:
+            joined += group
+    return joined
+
+
 async def keep(key: str, events: list[ProviderEvent], *, ttl_s: int) -> None:
     """Keep an answer for `ttl_s` seconds; one that is very long is not kept."""
-    value = _pack([packed(event) for event in events])
+    value = _pack([packed(event) for event in _joined_texts(events)])
     if len(value) > _ENTRY_BYTES:
         return
     _memory.put(key, value, ttl_s)

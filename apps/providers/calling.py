@@ -25,6 +25,7 @@ from apps.providers.contracts import (
     ModelInfo,
     ModelRequest,
     ProviderEvent,
+    UsageReport,
 )
 from apps.providers.domain.backoff import pause_s
 from apps.providers.errors import (
@@ -63,10 +64,12 @@ async def call_model(request: ModelRequest, account: Account) -> Batches:
     started = time.monotonic()
     deadline = asyncio.get_running_loop().time() + DEADLINE_S
     while True:
+        # Outside the attempt: what the breaker refuses is not waited for, another model may answer.
+        await _admit(model, account)
         begun = False
         account.tries += 1
         try:
-            async with aclosing(_guarded(model, request, deadline, account)) as batches:
+            async with aclosing(_counted(model, request, deadline, account)) as batches:
                 async for batch in batches:
                     begun = True
                     yield batch
@@ -94,23 +97,29 @@ def _refuse_what_is_down(source: Source | None) -> None:
         raise ConfigurationError("the provider refuses its key: enter a new one", key_refused=True)
 
 
-async def _guarded(
-    model: ModelInfo, request: ModelRequest, deadline: float, account: Account
-) -> Batches:
-    """Ask once, through the breaker; count what comes of it."""
+async def _admit(model: ModelInfo, account: Account) -> None:
+    """Let an attempt through its model's breaker, or refuse it at once."""
     if registry.is_free(model):  # nobody to protect: it runs here
         account.step("breaker", "none")
+        return
+    try:
+        await breaker.admit(health.place_of(model))
+    except KarenError:
+        account.step("breaker", "open")
+        raise
+    account.step("breaker", "closed")
+
+
+async def _counted(
+    model: ModelInfo, request: ModelRequest, deadline: float, account: Account
+) -> Batches:
+    """Ask once; count what comes of it, for the breaker and the measured profile."""
+    if registry.is_free(model):
         async with aclosing(_once(model, request, deadline)) as batches:
             async for batch in batches:
                 yield batch
         return
     place = health.place_of(model)
-    try:
-        await breaker.admit(place)
-    except KarenError:
-        account.step("breaker", "open")
-        raise
-    account.step("breaker", "closed")
     started, first_ms, ended = time.perf_counter(), None, False
     try:
         async with aclosing(_once(model, request, deadline)) as batches:
@@ -154,7 +163,7 @@ def _count_success(
     writing_ms: float,
 ) -> None:
     account.step("call", "ok")
-    reported = next((each.usage for each in last if hasattr(each, "usage")), None)
+    reported = next((each.usage for each in last if isinstance(each, UsageReport)), None)
     tokens = reported.completion_tokens if reported else 0
     health.note_success(
         model, first_ms=first_ms, tokens=tokens, writing_ms=writing_ms if tokens else 0.0

@@ -33,7 +33,7 @@ from apps.providers.contracts import (
 )
 from apps.providers.domain.guarding import Decision
 from apps.providers.embedding import MAX_EMBED_TEXTS, embed, warm_embedder
-from apps.providers.errors import GuardrailRefused, RouteRefused
+from apps.providers.errors import GuardrailRefused, ProviderInterrupted, RouteRefused
 from apps.providers.guardrails import InputVerdict
 from apps.providers.ledger import record_call
 from apps.providers.services.guardrails import record_guardrail_decisions
@@ -138,11 +138,18 @@ async def _guarded(known: Configuration, request: ModelRequest, account: Account
         decisions += verdict.decisions
         _demand_trusted(verdict, account)
         guard = OutputGuard(known.guardrails, verdict.values, request.response_format)
-        async with aclosing(_answered(known, verdict.request, account)) as batches:
-            async for batch in batches:
-                yielded = guard.feed(batch)
-                if yielded:
-                    yield yielded
+        try:
+            async with aclosing(_answered(known, verdict.request, account)) as batches:
+                async for batch in batches:
+                    yielded = guard.feed(batch)
+                    if yielded:
+                        yield yielded
+        except ProviderInterrupted:
+            rest = guard.finish()  # what was held back was said as well
+            decisions += guard.report.decisions
+            if rest:
+                yield rest
+            raise
         if guard.problems:
             async with aclosing(_asked_again(known, guard, verdict.request, account)) as batches:
                 async for batch in batches:
@@ -209,7 +216,7 @@ async def _write_down(decisions: list[Decision], account: Account) -> None:
 async def _answered(known: Configuration, request: ModelRequest, account: Account) -> _Batches:
     """Answer from the cache, with somebody else's answer, or by asking."""
     source = known.sources.get(account.model.source_id) if account.model.source_id else None
-    key = cache.key_of(known, account.model, source, request, account.origin)
+    key = cache.key_of(known, source, request, account.origin)
     if key is None:
         account.step("cache", "off" if not known.cache_ttl_s else "not for this question")
         async with aclosing(_asked(known, request, account)) as batches:
@@ -235,6 +242,7 @@ async def _kept(
     key: str, known: Configuration, request: ModelRequest, account: Account
 ) -> _Batches:
     """Ask, and keep a whole answer; another process that asks the same waits for it."""
+    account.take_off()
     turnstile = await cache.alone(key)
     try:
         if turnstile.found is not None:
@@ -249,6 +257,7 @@ async def _kept(
         await cache.keep(key, events, ttl_s=known.cache_ttl_s)
         account.step("keep", "kept")
     finally:
+        account.land(otherwise=record_call)
         await turnstile.leave()
 
 

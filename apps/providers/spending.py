@@ -1,23 +1,21 @@
 """The budget stage of a call: set aside before, settle after. Free where no budget is set."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID
 
-from django.db import Error
-
 from apps.accounts import selectors as accounts
 from apps.core import scope
 from apps.core.concurrency import platform_db
-from apps.core.logging import get_logger
+from apps.core.errors import KarenError
 from apps.providers.accounting import Account
 from apps.providers.configuration import BudgetRule, Configuration
 from apps.providers.contracts import ModelRequest, Usage
 from apps.providers.pricing import cost_of
 from apps.providers.services import budgets
 from apps.providers.services.budgets import Estimate, Held
-
-logger = get_logger(__name__)
 
 
 @asynccontextmanager
@@ -34,13 +32,28 @@ async def set_aside(
         account.step("budget", "none")
         yield
         return
-    held = await platform_db(_reserve, known.budgets, request, account)
+    held = await _reserved(known.budgets, request, account)
     account.step("budget", "set aside" if held else "none applies")
     try:
         yield
     finally:
         if held is not None:
             await platform_db(_settle, held, account)
+
+
+async def _reserved(
+    rules: tuple[BudgetRule, ...], request: ModelRequest, account: Account
+) -> Held | None:
+    """Set aside; whoever is cancelled meanwhile gives back what was set aside by then."""
+    reserving = asyncio.ensure_future(platform_db(_reserve, rules, request, account))
+    try:
+        return await asyncio.shield(reserving)
+    except asyncio.CancelledError:
+        with contextlib.suppress(KarenError):
+            held = await reserving
+            if held is not None:
+                await platform_db(_settle, held, account)
+        raise
 
 
 def _reserve(rules: tuple[BudgetRule, ...], request: ModelRequest, account: Account) -> Held | None:
@@ -72,9 +85,5 @@ def _settle(held: Held, account: Account) -> None:
     usage = account.consumed()
     tokens = usage.prompt_tokens + usage.completion_tokens if usage else 0
     cost = cost_of(account.tariff, usage).amount if usage else None
-    try:
-        budgets.settle_budget(held, tokens=tokens, cost=cost)
-    except Error:
-        # The answer is there: it must not be lost to bookkeeping. What was set aside runs out.
-        logger.exception("budget.not_settled", model=account.model.id)
+    budgets.settle_budget(held, tokens=tokens, cost=cost)
     account.step("settle", "done")

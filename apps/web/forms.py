@@ -39,7 +39,8 @@ class WorkspaceForm(ServiceForm):
                 "placeholder": _("Your team, company, school or club"),
                 # The address below follows the name as one types; the server knows what is free.
                 "hx-get": reverse_lazy("signup_address"),
-                "hx-trigger": "input changed delay:300ms",
+                # Also once at the start: somebody may have typed before the script was there.
+                "hx-trigger": "input changed delay:300ms, load",
                 "hx-target": "#address",
                 "hx-swap": "outerHTML",
                 "hx-sync": "this:replace",

@@ -128,6 +128,21 @@ async def test_an_answer_that_is_not_the_json_asked_for_is_asked_for_once_more(
     assert decisions
 
 
+async def test_what_guardrails_held_back_of_a_cut_answer_is_not_lost(
+    committed: World, ann: Actor, upstream: Upstream
+) -> None:
+    await tenant_db(set_up, "up", upstream.base_url, "cut")
+    await tenant_db(guarded, secrets_in_answers=True)
+
+    def turn() -> Turn:
+        sent = send(actor=ann, tenant=committed.acme, text="hello", model="up/cut")
+        orchestrator.run_turn(turn_id=sent.turn_id)
+        return Turn.objects.select_related("answer").get(pk=sent.turn_id)
+
+    cut = await tenant_db(turn)
+    assert (cut.state, cut.answer.text) == ("interrupted", "word1 word2 ")
+
+
 async def test_where_nothing_is_chosen_a_batch_passes_as_it_is(committed: World) -> None:
     with scope.tenant_scope(committed.globex):
         configuration.assume(replace(Configuration(), guardrails=GuardrailSettings()))

@@ -1,12 +1,15 @@
 """The stages of the gateway: budgets that hold, answers that are kept, limits, and their trace."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 
 from apps.core import scope
 from apps.core.concurrency import platform_db, tenant_db
@@ -97,6 +100,47 @@ async def test_of_a_hundred_calls_at_once_exactly_ten_pass_a_budget_for_ten(
     assert await tenant_db(Reservation.objects.count) == 0
 
 
+async def test_whoever_leaves_while_room_is_made_leaves_nothing_set_aside(
+    acme: World, ann: Actor
+) -> None:
+    budget = await tenant_db(
+        change, Budget, tenant_id=acme.acme.id, level="tenant", unit="tokens", period="day",
+        amount=1_000,
+    )  # fmt: skip
+    asked = question("stub/len=3")
+    await said(asked)  # its row of uses is there
+    locked, free = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            list(BudgetUse.objects.select_for_update().filter(budget=budget))
+            locked.set()
+            free.wait(20)
+
+    holding = asyncio.create_task(tenant_db(hold))
+    await platform_db(locked.wait, 20)
+    call = asyncio.create_task(said(asked))
+    while not await tenant_db(_waits_for_a_lock):
+        pass
+    call.cancel()
+    free.set()
+    await holding
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert await tenant_db(Reservation.objects.count) == 0
+    assert (await tenant_db(BudgetUse.objects.get)).reserved == 0
+
+
+def _waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            " AND datname = current_database()"
+        )
+        (count,) = cursor.fetchone() or (0,)
+    return bool(count)
+
+
 async def test_a_budget_of_another_workspace_is_no_concern(acme: World, ann: Actor) -> None:
     await tenant_db(
         change, Budget, tenant_id=acme.globex.id, level="tenant", unit="tokens", period="day",
@@ -165,7 +209,7 @@ async def test_an_equal_question_of_the_same_person_gets_the_kept_answer(
 
 
 @pytest.mark.parametrize(
-    "differs", ["person", "workspace", "text", "temperature", "forgotten", "cache off"]
+    "differs", ["person", "workspace", "text", "name", "temperature", "forgotten", "cache off"]
 )
 async def test_nobody_gets_an_answer_to_another_question(
     acme: World, ann: Actor, bea: Actor, upstream: Upstream, differs: str
@@ -183,6 +227,9 @@ async def test_nobody_gets_an_answer_to_another_question(
             await platform_db(change, GatewaySettings, tenant_id=tenant.id, cache_ttl_s=600)
         case "text":
             asked = question("up/plain", text="What else?")
+        case "name":
+            messages = tuple(replace(each, name="bea") for each in asked.messages)
+            asked = replace(asked, messages=messages)
         case "temperature":
             asked = question("up/plain", temperature=0.5)
         case "forgotten":
@@ -220,11 +267,22 @@ async def test_whoever_joined_reads_on_when_the_first_one_leaves(
     await tenant_db(keeping, acme)
     origin = Origin(user_id=ann.id)
     first = asyncio.create_task(said(question("up/slow-8"), origin=origin))
-    second = asyncio.create_task(said(question("up/slow-8"), origin=origin))
     await reached(upstream)
+    second = asyncio.create_task(said(question("up/slow-8"), origin=origin))
+    (flight,) = cache._flights.values()
+    async with asyncio.timeout(10):
+        while flight.readers < 2:  # noqa: ASYNC110  # it has no event for it
+            await asyncio.sleep(0)
     first.cancel()
     assert (await second).count("word") == 8
     assert upstream.calls["slow-8"] == 1
+    await platform_db(write_ledger)
+    calls = await tenant_db(lambda: list(Call.objects.order_by("is_cached")))
+    # The model was asked once and wrote all of it, whoever heard it.
+    assert [(c.is_cached, c.status, c.completion_tokens, c.tries) for c in calls] == [
+        (False, "closed", 8, 1),
+        (True, "ok", 8, 0),
+    ]
 
 
 async def test_a_model_stops_when_the_last_reader_leaves(
@@ -237,6 +295,7 @@ async def test_a_model_stops_when_the_last_reader_leaves(
     asked.cancel()
     async with asyncio.timeout(5):
         await upstream.next_drop.wait()
+    assert upstream.calls["slow-200"] == 1
 
 
 @pytest.mark.parametrize("whose", ["workspace", "member"])
@@ -315,9 +374,12 @@ async def test_a_breaker_opens_lets_one_call_through_and_closes_by_itself(
         with pytest.raises(KarenError):
             await said(question("up/plain"))
     assert 0 < breaker.open_for_s(place) <= 8
+    records: list[Any] = []
     with pytest.raises(ProviderUnavailable) as caught:
-        await said(question("up/plain"))
+        await said(question("up/plain"), record=records.append)
     assert 0 < (caught.value.retry_after_s or 0) <= 8
+    # At once: nothing was tried, and nobody waited for the breaker.
+    assert (records[0].tries, dict(records[0].steps)["breaker"]) == (0, "open")
 
     again = Upstream()
     await again.start(port=int(address.rsplit(":", 1)[1].split("/")[0]))
