@@ -113,34 +113,33 @@ async def _admit(model: ModelInfo, account: Account) -> None:
 async def _counted(
     model: ModelInfo, request: ModelRequest, deadline: float, account: Account
 ) -> Batches:
-    """Ask once; count what comes of it, for the breaker and the measured profile."""
-    if registry.is_free(model):
-        async with aclosing(_once(model, request, deadline)) as batches:
-            async for batch in batches:
-                yield batch
-        return
-    place = health.place_of(model)
-    started, first_ms, ended = time.perf_counter(), None, False
+    """Ask once; count what comes of it, for the measured profile and the breaker."""
+    started, first_ms = time.perf_counter(), None
     try:
         async with aclosing(_once(model, request, deadline)) as batches:
             async for batch in batches:
                 if first_ms is None:
                     first_ms = (time.perf_counter() - started) * 1000
-                ended = isinstance(batch[-1], Finished)
-                if ended:
+                if isinstance(batch[-1], Finished):
                     whole_ms = (time.perf_counter() - started) * 1000
                     _count_success(model, account, batch, first_ms, whole_ms - first_ms)
-                    await breaker.note_success(place)
+                    await breaker.note_success(health.place_of(model))
                 yield batch
     except _FAILURES as error:
         account.step("call", error.code)
         health.note_failure(model, error)
-        if not isinstance(error, ConfigurationError):
-            await breaker.note_failure(place, open_s=_open_for_s(error))
-        elif error.key_refused and not await _is_written_down(sources.source_of(model)):
-            # What else is misconfigured is not mended by waiting.
-            await breaker.note_failure(place, open_s=REFUSED_KEY_S, key_refused=True)
+        if not registry.is_free(model):
+            await _tell_breaker(model, error)
         raise
+
+
+async def _tell_breaker(model: ModelInfo, error: KarenError) -> None:
+    place = health.place_of(model)
+    if not isinstance(error, ConfigurationError):
+        await breaker.note_failure(place, open_s=_open_for_s(error))
+    elif error.key_refused and not await _is_written_down(sources.source_of(model)):
+        # What else is misconfigured is not mended by waiting.
+        await breaker.note_failure(place, open_s=REFUSED_KEY_S, key_refused=True)
 
 
 async def _is_written_down(source: Source | None) -> bool:
@@ -164,7 +163,8 @@ def _count_success(
 ) -> None:
     account.step("call", "ok")
     reported = next((each.usage for each in last if isinstance(each, UsageReport)), None)
-    tokens = reported.completion_tokens if reported else 0
+    usage = reported or account.usage  # some tell it together with the end, some before
+    tokens = usage.completion_tokens if usage else 0
     health.note_success(
         model, first_ms=first_ms, tokens=tokens, writing_ms=writing_ms if tokens else 0.0
     )

@@ -60,8 +60,8 @@ class BudgetExceeded(KarenError):
             "key": _("this API key"),
         }[self.level]
         return _(
-            "The budget for %(whose)s is used up: %(limit)s %(unit)s a %(period)s. It begins anew "
-            "on %(date)s; an administrator can raise it."
+            "The budget for %(whose)s has no room for this: %(limit)s %(unit)s a %(period)s. It "
+            "begins anew on %(date)s; an administrator can raise it."
         ) % {
             "whose": whose,
             "limit": self.limit,

@@ -136,7 +136,7 @@ class ChatPage {
       [api.listPersonas(), api.listTools(), api.listCommands(), api.listUnsent(), api.listMembers()].map(ask),
     );
     Object.assign(this.choices, { personas, tools });
-    this.composer.commands.commands = commands ?? [];
+    this.composer.commands.know(commands ?? []);
     if (unsent !== null) this.uploads.restore(unsent);
     $("attach").hidden = unsent === null;
     for (const { id, label } of members ?? []) this.#members.set(id, label);

@@ -13,6 +13,7 @@ export function matching(commands, text) {
 }
 
 export class SlashMenu {
+  #commands;
   #shown = [];
   #at = 0;
 
@@ -23,7 +24,7 @@ export class SlashMenu {
     this.box = box;
     this.list = list;
     this.choose = choose;
-    this.commands = [];
+    this.#commands = [];
     box.addEventListener("blur", () => this.#close());
     list.addEventListener("pointerdown", (event) => {
       event.preventDefault(); // the box keeps the focus
@@ -36,8 +37,14 @@ export class SlashMenu {
     return !this.list.hidden;
   }
 
+  /** Know these commands from now on, also for what was typed before they came. */
+  know(commands) {
+    this.#commands = commands;
+    if (document.activeElement === this.box) this.typed();
+  }
+
   typed() {
-    const found = this.commands.length ? matching(this.commands, this.box.value) : null;
+    const found = matching(this.#commands, this.box.value);
     this.#shown = found ?? [];
     this.#at = 0;
     if (!this.#shown.length) this.#close();

@@ -431,6 +431,19 @@ async def test_measured_figures_of_all_processes_come_back(acme: World, upstream
         assert health.measured(selectors.get_model("up/plain")).calls == 6  # the platform's
 
 
+async def test_models_that_run_here_are_measured_as_well(acme: World) -> None:
+    for _ in range(3):
+        await said(question("stub/ttft=40,itl=5,len=9"))
+    model = selectors.get_model("stub/ttft=40,itl=5,len=9")
+    health.measured(model)
+    await platform_db(health.flush)
+    await platform_db(health.read)
+    seen = health.measured(model)
+    assert seen.calls == 3
+    assert (seen.first_p50_ms or 0) >= 40  # it cannot be earlier, whatever the machine does
+    assert (seen.tokens_per_s or 0) > 0
+
+
 async def test_a_workspaces_provider_is_unknown_to_others(acme: World, upstream: Upstream) -> None:
     await tenant_db(set_up, "mine", upstream.base_url, "plain", tenant=acme.acme)
     await configuration.loaded()

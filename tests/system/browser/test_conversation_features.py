@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, FilePayload, Page, expect
+from playwright.sync_api import Browser, FilePayload, Page, Route, expect
 
 from tests.fixtures.database import World
 from tests.fixtures.people import People
@@ -318,6 +318,23 @@ def test_a_command_is_completed_and_answered(chat: ChatPage) -> None:
 
     chat.expect_status("complete")
     expect(chat.answer()).to_contain_text("/model")
+
+
+def test_a_command_typed_before_the_commands_came_is_completed(chat: ChatPage) -> None:
+    waiting: list[Route] = []
+
+    def hold_back(route: Route) -> None:
+        waiting.append(route)
+
+    chat.page.route("**/api/v1/commands", hold_back)
+    with chat.page.expect_request("**/api/v1/commands"):
+        chat.page.reload()
+    chat.expect_open()
+    chat.box.press_sequentially("/he")
+    for route in waiting:
+        route.continue_()
+
+    expect(chat.page.get_by_role("option", name="/help")).to_be_visible()
 
 
 def test_people_in_one_conversation_see_each_other(

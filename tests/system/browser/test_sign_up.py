@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.fixtures.database import World
 from tests.system.browser.conftest import Site
@@ -29,6 +29,23 @@ def test_a_stranger_has_a_workspace_in_one_form(page: Page, site: Site, committe
     page.wait_for_url(f"{site.workspace('sea-rescue')}/chat/")
     chat.expect_open()
     expect(page.get_by_text("What are you working on, Ada?")).to_be_visible()
+
+
+def test_an_address_is_proposed_for_a_name_that_was_typed_before_the_script_came(
+    page: Page, site: Site, committed: World
+) -> None:
+    waiting: list[Route] = []
+
+    def hold_back(route: Route) -> None:
+        waiting.append(route)
+
+    page.route("**/htmx*.js", hold_back)
+    with page.expect_request("**/htmx*.js"):
+        page.goto(f"{site.platform}/signup/", wait_until="commit")
+    page.get_by_label("Organisation").fill("Sea Rescue")
+    for route in waiting:
+        route.continue_()
+    SignUpPage(page, site.platform).expect_address("sea-rescue")
 
 
 def test_an_address_of_ones_own_is_not_overwritten(
