@@ -5,12 +5,13 @@ PYTHON ?= python3
 BOOTSTRAP = @$(PYTHON) -m tools.stack.bootstrap
 STACK = @.venv/bin/python -m tools.stack
 
-.PHONY: help run test chaos lint bench budgets shell operator lock clean
+.PHONY: help run test soak chaos lint bench budgets shell operator lock clean
 
 help:
 	@echo 'make run        start Karen on http://localhost:8000 (PORT=8001 make run)'
 	@echo 'make test       run all tests (ARGS="tests/unit -k slug")'
 	@echo 'make chaos      kill every process while 200 people wait for answers (5 minutes)'
+	@echo 'make soak       run the long versions of tests: more rounds, more clients (10 minutes)'
 	@echo 'make lint       run all checkers'
 	@echo 'make bench      measure (ARGS="core chat")'
 	@echo 'make budgets    rewrite the query budgets of the tests'
@@ -26,6 +27,10 @@ run:
 test:
 	$(BOOTSTRAP) base models local_model test dev
 	$(STACK).test --browser pytest
+
+soak:
+	$(BOOTSTRAP) base models local_model test
+	$(STACK).test pytest -m soak $(ARGS)
 
 chaos:
 	$(BOOTSTRAP) base models local_model test

@@ -25,6 +25,9 @@ from apps.core.scope import Actor, TenantRef
 
 logger = get_logger(__name__)
 
+_FIRST_SILENCE_S = (
+    0.5  # so long a log that expired keeps a reader waiting, before we ask the database
+)
 _SILENCE_S = 15.0
 _PATIENCE_S = 30.0
 _RETRY_S = 1.0
@@ -50,7 +53,7 @@ async def follow_turn(
     """Yield a turn's events after a cursor, in order and once, up to the terminal one.
 
     Each comes with its id, which is empty for those read from the database. None is a sign of
-    life: nothing happened for 15 seconds.
+    life: nothing happened for 15 seconds, or for half a second at the beginning.
 
     Raises:
         TurnNotFound: The turn is gone, or no longer the actor's to see.
@@ -98,13 +101,16 @@ async def _from_log(key: str, cursor: str) -> AsyncGenerator[Followed | None, No
 
 
 async def _batches(watcher: Watcher) -> AsyncIterator[Followed | None]:
+    silence_s = _FIRST_SILENCE_S
     while True:
         try:
-            async with asyncio.timeout(_SILENCE_S):
+            async with asyncio.timeout(silence_s):
                 batch = await watcher.next_batch()
         except TimeoutError:
+            silence_s = _SILENCE_S
             yield None
             continue
+        silence_s = _SILENCE_S
         for logged in batch:
             yield logged.id, logged.decode()
 

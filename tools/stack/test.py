@@ -86,10 +86,10 @@ def short_lived_folder() -> Iterator[Path]:
 
 
 def whole_suite() -> Iterator[list[str]]:
-    """Yield the passes of the whole suite: first what shares the cores, then what needs them.
+    """Yield the passes of the whole suite: first what runs in this process, then what starts more.
 
-    The tests that start whole stacks, drive a browser or kill processes come alone: beside others
-    they would measure those.
+    The tests that start whole stacks, drive a browser or kill processes come last, two at a time:
+    they wait for processes more than they compute, but more of them would wait for each other.
     """
     together = sorted(
         str(folder.relative_to(ROOT))
@@ -97,8 +97,9 @@ def whole_suite() -> Iterator[list[str]]:
         if folder.name in {"unit", "meta", "access", "app", "web_js"}
     )
     processes = min(os.cpu_count() or 1, _PROCESSES_MAX)
-    yield ["-q", "-n", str(processes), "--dist", "loadfile", *together]
-    yield ["tests/system", "tests/chaos"]
+    beside = ["-q", "--dist", "loadfile"]
+    yield [*beside, "-n", str(processes), *together]
+    yield [*beside, "-n", "2", "tests/system", "tests/chaos"]
 
 
 def run_module(module: str, arguments: Sequence[str], environment: dict[str, str]) -> int:

@@ -4,6 +4,7 @@ The rules are the ones that `docs/protocol.md` gives to clients, and nothing mor
 """
 
 import json
+from copy import copy, deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -49,6 +50,13 @@ class Tab:
         self._versions: dict[str, int] = {}
         self.state = self.fresh()
         self.loaded = set(self.state.conversations)
+
+    def twin(self) -> "Tab":
+        """Return another tab of the same person that shows the same."""
+        other = copy(self)
+        other.state, other.loaded = deepcopy(self.state), set(self.loaded)
+        other._versions = dict(self._versions)
+        return other
 
     def fresh(self) -> State:
         """Return what a tab that is opened now shows."""

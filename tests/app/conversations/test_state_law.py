@@ -389,17 +389,14 @@ def test_what_was_loaded_plus_what_was_received_is_what_a_fresh_load_shows(
     scene: Scene, people: People, action: Action
 ) -> None:
     acme = scene.world.acme
-    tabs = [
-        (Tab(scene.ann, acme, people.ann), 1),
-        (Tab(scene.ann, acme, people.ann), 2),
-        (Tab(scene.bea, acme, people.bea), 1),
-    ]
+    ann, bea = Tab(scene.ann, acme, people.ann), Tab(scene.bea, acme, people.bea)
+    twin = ann.twin()
 
     action.do(scene)
 
-    for tab, times in tabs:
+    of_ann, of_bea = ann.fresh(), bea.fresh()
+    for tab, times, fresh in ((ann, 1, of_ann), (twin, 2, of_ann), (bea, 1, of_bea)):
         tab.receive(times=times)
-        fresh = tab.fresh()
         known = set(tab.state.conversations)
         compared = known & tab.loaded if action.arrives_unread else known
         assert tab.state.only(compared) == fresh.only(compared)

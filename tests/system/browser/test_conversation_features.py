@@ -37,7 +37,7 @@ def test_an_edited_message_makes_a_branch_and_both_can_be_read(chat: ChatPage) -
     expect(chat.answer()).to_contain_text("the second wording")
     chat.question().get_by_role("button", name="Previous version").click()
     expect(chat.answer()).to_contain_text("the first wording")
-    chat.page.keyboard.press("ArrowRight")
+    chat.question().get_by_role("button", name="Next version").press("ArrowRight")
     expect(chat.answer()).to_contain_text("the second wording")
     chat.page.reload()
     expect(chat.answer()).to_contain_text("the second wording")

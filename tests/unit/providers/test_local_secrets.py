@@ -27,7 +27,6 @@ SECRETS = {
     "initech:1": "glacier",
     "initech:2": "umbrella",
 }
-INTERLEAVINGS = 8
 
 
 @pytest.fixture(autouse=True)
@@ -72,11 +71,12 @@ async def conversation(partition: str, chance: random.Random) -> str:
     return await said(messages, partition=partition, max_tokens=10)
 
 
-@pytest.mark.timeout(300)
-async def test_no_word_of_another_conversation_is_ever_said() -> None:
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("rounds", [4, pytest.param(200, marks=pytest.mark.soak)])
+async def test_no_word_of_another_conversation_is_ever_said(rounds: int) -> None:
     chance = random.Random("secrets")
     heard = 0
-    for _ in range(INTERLEAVINGS):
+    for _ in range(rounds):
         chosen = chance.sample(sorted(SECRETS), k=chance.randrange(2, 6))
         answers = await asyncio.gather(*(conversation(each, chance) for each in chosen))
         for partition, text in zip(chosen, answers, strict=True):
@@ -84,4 +84,4 @@ async def test_no_word_of_another_conversation_is_ever_said() -> None:
             heard += SECRETS[partition] in lowered
             others = {word for name, word in SECRETS.items() if name != partition}
             assert not [word for word in others if word in lowered], (partition, text)
-    assert heard > INTERLEAVINGS, "the model hardly says its own word: the test would see nothing"
+    assert heard > rounds, "the model hardly says its own word: the test would see nothing"
