@@ -1,4 +1,4 @@
-"""A hundred broken connections, a thousand in `make soak`: every client has every event once, in order."""
+"""A hundred broken connections, a thousand in `make soak`: every event once, in order."""
 
 import asyncio
 import random
