@@ -4,11 +4,15 @@
 process (xdist) has its own database and its own three Redis databases (`settings/test.py`).
 """
 
+import os
+
 import hypothesis
 import pytest
 
-# How long an example takes says how busy the machine is.
-hypothesis.settings.register_profile("karen", deadline=None)
+# How long an example takes says how busy the machine is. For many more: HYPOTHESIS_EXAMPLES=1000.
+hypothesis.settings.register_profile(
+    "karen", deadline=None, max_examples=int(os.environ.get("HYPOTHESIS_EXAMPLES", "50"))
+)
 hypothesis.settings.load_profile("karen")
 
 pytest_plugins = [

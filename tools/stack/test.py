@@ -88,8 +88,8 @@ def short_lived_folder() -> Iterator[Path]:
 def whole_suite() -> Iterator[list[str]]:
     """Yield the passes of the whole suite: first what runs in this process, then what starts more.
 
-    The tests that start whole stacks, drive a browser or kill processes come last, two at a time:
-    they wait for processes more than they compute, but more of them would wait for each other.
+    The tests that start whole stacks, drive a browser or kill processes come last, two at
+    a time: with more of them the local model gets too little of the cores.
     """
     together = sorted(
         str(folder.relative_to(ROOT))

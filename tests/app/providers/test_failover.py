@@ -28,11 +28,11 @@ from tests.factories import send
 from tests.fixtures.database import World
 from tests.stubs.upstream import Upstream
 
-TURNS, WORDS = 50, 20
+TURNS, WORDS = 50, 8
 # When the primary dies about half of the turns are in the middle of an answer, the other half
 # has not heard a word.
-EARLY, LATE = "ttft=100,itl=1000,len=20", "ttft=60000,itl=10,len=20"
-BACKUP = "ttft=10,itl=1,len=20"
+EARLY, LATE = "ttft=100,itl=1500,len=8", "ttft=60000,itl=10,len=8"
+BACKUP = "ttft=10,itl=1,len=8"
 _DEADLINE = httpx2.Timeout(connect=2.0, read=30.0, write=5.0, pool=5.0)
 
 
@@ -97,8 +97,13 @@ async def _all_asked(primary: Upstream) -> None:
 
 
 async def test_no_turn_fails_when_the_primary_dies_and_it_is_asked_again_when_it_is_back(
-    committed: World, ann: Actor, primary: Upstream, backup: Upstream
+    committed: World,
+    ann: Actor,
+    primary: Upstream,
+    backup: Upstream,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(breaker, "LONGEST_PAUSE_S", 4.0)
     await tenant_db(set_up, "primary", primary.base_url, EARLY, LATE)
     await tenant_db(set_up, "backup", backup.base_url, BACKUP)
     port = int(primary.base_url.rsplit(":", 1)[1].split("/")[0])

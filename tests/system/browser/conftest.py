@@ -58,9 +58,13 @@ def _free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def site(
-    world: World, worker_process: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Site]:
+def site(served: Site, worker_process: None) -> Site:
+    """The site with a worker behind it."""
+    return served
+
+
+@pytest.fixture(scope="session")
+def served(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Daphne over the database and Redis of this run, with collected static files."""
     port, var = _free_port(), tmp_path_factory.mktemp("var")
     environment = {

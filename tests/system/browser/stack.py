@@ -64,7 +64,7 @@ def running_stack(
         "KAREN_VAR": str(folder / "var"),
         "PORT": str(port),
         "PYTHONUNBUFFERED": "1",
-        "ANSWER_MAX_TOKENS": "200",  # the small model likes to go on until it must stop
+        "ANSWER_MAX_TOKENS": "120",  # the small model likes to go on until it must stop
         **(extra or {}),
     }
     with log.open("wb") as output:

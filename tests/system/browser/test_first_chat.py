@@ -26,10 +26,14 @@ RECOVERY_S = 15.0
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """Everything that `make run` starts, in an empty folder."""
+    """Everything that `make run` starts, in an empty folder; Ctrl-C leaves nothing behind."""
     folder = reachable_folder(tmp_path_factory.mktemp("stack"))
     with running_stack(folder, _free_port()) as running:
         yield running
+        pids = running.pids()
+        assert len(pids) >= 10
+
+    assert [pid for pid in pids if psutil.pid_exists(pid)] == []
 
 
 def sign_up(page: Page, stack: RunningStack, organisation: str) -> ChatPage:
@@ -136,12 +140,3 @@ def test_a_killed_worker_costs_seconds_and_no_answer(stack: RunningStack, page: 
     chat.expect_status("complete")
     assert chat.text_of() == shown
     print(f"recovered after {recovered_s:.1f} s")  # noqa: T201  # shown with -rP
-
-
-def test_ctrl_c_leaves_no_process_behind(tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = reachable_folder(tmp_path_factory.mktemp("ctrl-c"))
-    with running_stack(folder, _free_port()) as running:
-        pids = running.pids()
-        assert len(pids) >= 10
-
-    assert [pid for pid in pids if psutil.pid_exists(pid)] == []
