@@ -60,9 +60,11 @@ def find_model(model_id: str) -> ModelInfo | None:
     Raises:
         ModelProfileInvalid: It names a stub model with a profile that is none.
     """
-    listed = next((model for model in list_models() if model.id == model_id), None)
-    if listed is not None:
-        return listed
+    # One provider after the other: looking for the files of local models costs more than the rest.
+    listed = (model for provider in registry.providers() for model in provider.models())
+    found = next((model for model in listed if model.id == model_id), None)
+    if found is not None:
+        return found
     unlisted = (provider.find(model_id) for provider in registry.providers())
     return next((model for model in unlisted if model is not None), None)
 
