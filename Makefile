@@ -5,7 +5,7 @@ PYTHON ?= python3
 BOOTSTRAP = @$(PYTHON) -m tools.stack.bootstrap
 STACK = @.venv/bin/python -m tools.stack
 
-.PHONY: help run test soak chaos lint bench budgets shell operator lock clean
+.PHONY: help run test soak chaos bench-memory lint bench budgets shell operator lock clean
 
 help:
 	@echo 'make run        start Karen on http://localhost:8000 (PORT=8001 make run)'
@@ -14,6 +14,7 @@ help:
 	@echo 'make soak       run the long versions of tests: more rounds, more clients (10 minutes)'
 	@echo 'make lint       run all checkers'
 	@echo 'make bench      measure (ARGS="core chat")'
+	@echo 'make bench-memory  measure how well recall finds evidence (DATA=<file in the schema of LoCoMo>)'
 	@echo 'make budgets    rewrite the query budgets of the tests'
 	@echo 'make shell      a Python shell inside Karen'
 	@echo 'make operator   create an operator of the platform (OPERATOR_EMAIL, OPERATOR_PASSWORD)'
@@ -47,6 +48,10 @@ bench:
 budgets:
 	$(BOOTSTRAP) base models local_model test
 	@UPDATE_BUDGETS=1 .venv/bin/python -m tools.stack.test pytest
+
+bench-memory:
+	$(BOOTSTRAP) base models test
+	$(STACK).test tests.bench.memory_quality $(DATA)
 
 shell:
 	$(BOOTSTRAP) base models

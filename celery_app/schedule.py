@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from celery.schedules import crontab
+
 from celery_app.queues import QUEUES
 
 SCHEDULE: dict[str, dict[str, Any]] = {
@@ -58,6 +60,26 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "providers.catch_up_embeddings",
         "schedule": 600.0,
         "options": {"queue": "default", "expires": 300},
+    },
+    "export-memory-analytics": {
+        "task": "memory.export_all_analytics",
+        "schedule": 3600.0,
+        "options": {"queue": "default", "expires": 3600},
+    },
+    "sample-recall-quality": {
+        "task": "memory.sample_recall_quality",
+        "schedule": crontab(hour=3, minute=20),
+        "options": {"queue": "gpu.consolidation", "expires": 3600},
+    },
+    "sweep-memories": {
+        "task": "memory.sweep_all",
+        "schedule": 3600.0,
+        "options": {"queue": "default", "expires": 3600},
+    },
+    "consolidate-memories": {
+        "task": "memory.consolidate_all",
+        "schedule": crontab(hour=2, minute=30),
+        "options": {"queue": "default", "expires": 3600},
     },
     "tidy-search": {
         "task": "conversations.tidy_search",

@@ -1,4 +1,4 @@
-"""The ASGI entry: `/v1/`, other HTTP through Django, sockets through host, origin, credential."""
+"""The ASGI entry: `/v1/`, `/mcp/memory`, HTTP through Django, sockets through their checks."""
 
 import os
 
@@ -12,6 +12,7 @@ django_application = get_asgi_application()  # loads the apps that the imports b
 from channels.routing import ProtocolTypeRouter, URLRouter
 
 from apps.accounts.asgi import SessionAuthASGI
+from apps.api.mcp.door import MemoryDoor
 from apps.api.openai.door import OpenAIDoor
 from apps.core.drain import DrainASGI
 from apps.tenants.asgi import SameOriginASGI, TenantASGI
@@ -27,7 +28,7 @@ allow_service_restart()
 application = DrainASGI(
     ProtocolTypeRouter(
         {
-            "http": OpenAIDoor(django_application),
+            "http": OpenAIDoor(MemoryDoor(django_application)),
             "websocket": TenantASGI(SameOriginASGI(SessionAuthASGI(sockets))),
         }
     )

@@ -16,6 +16,7 @@ CHAT_PERSONA_CHANGE: Final = "chat.persona.change"
 CHAT_ADMIN: Final = "chat.admin"
 MEMORY_READ: Final = "memory.read"
 MEMORY_WRITE: Final = "memory.write"
+MEMORY_AUDIT: Final = "memory.audit"  # of no built-in role: it is given on purpose, or to nobody
 TENANT_MEMBERS: Final = "tenant.members"
 TENANT_ADMIN: Final = "tenant.admin"
 
@@ -29,6 +30,7 @@ PERMISSIONS: Final[Mapping[str, str]] = {
     CHAT_ADMIN: "Everything about chat",
     MEMORY_READ: "Read what the assistant remembers",
     MEMORY_WRITE: "Change what the assistant remembers",
+    MEMORY_AUDIT: "See what is remembered about others, with a reason that is written down",
     TENANT_MEMBERS: "Manage the members of the workspace",
     TENANT_ADMIN: "Everything about the workspace and its chat",
 }

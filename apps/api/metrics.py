@@ -13,3 +13,9 @@ openai_fallbacks_total = Counter(
     "Calls of the OpenAI-compatible API that went on to another model, by why.",
     ["cause"],
 )
+
+mcp_calls_total = Counter(
+    "karen_mcp_calls_total",
+    "Calls of tools over MCP by tool and outcome (ok, or an error code).",
+    ["tool", "outcome"],
+)

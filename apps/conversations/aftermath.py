@@ -1,7 +1,7 @@
 """Stage 8: what follows an answer: keep it, count it, tell other tabs, title it, sum it up.
 
-Nothing here delays the answer: titles and summaries are tasks, enqueued in the transaction that
-ends the turn, and only when there is something for them to do.
+Nothing here delays the answer: titles, summaries and what memory learns are tasks, enqueued in the
+transaction that ends the turn, and only when there is something for them to do.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import DatabaseError
 
+from apps.accounts.permissions import MEMORY_WRITE
 from apps.conversations import metrics
 from apps.conversations.contracts import (
     ClaimedTurn,
@@ -20,6 +21,7 @@ from apps.conversations.contracts import (
 )
 from apps.conversations.domain.steps import Step
 from apps.conversations.models.conversations import Conversation
+from apps.conversations.remembering import REMEMBER_TASK
 from apps.conversations.services import attempts
 from apps.conversations.summaries import SUMMARISE_TASK
 from apps.conversations.titles import TITLE_TASK
@@ -71,6 +73,8 @@ def settle(
 def _enqueue_follow_ups(
     claimed: ClaimedTurn, outcome: TurnOutcome, conversation: Conversation
 ) -> None:
+    if _is_remembered(claimed, outcome, conversation):
+        jobs.enqueue_on_commit(REMEMBER_TASK, turn_ids=[claimed.turn_id])
     model = providers.find_model(outcome.model or claimed.model)
     if model is None or model.scripted or outcome.state is not TurnState.COMPLETED:
         return
@@ -85,6 +89,16 @@ def _enqueue_follow_ups(
             message_id=claimed.answer_id,
             model=model.id,
         )
+
+
+def _is_remembered(claimed: ClaimedTurn, outcome: TurnOutcome, conversation: Conversation) -> bool:
+    """Say whether memory is handed the turn; it costs no query, the task looks again."""
+    if outcome.state is not TurnState.COMPLETED or claimed.requester_id is None:
+        return False
+    if conversation.temporary or claimed.shared or not conversation.memory_enabled:
+        return False
+    given = claimed.settings.permissions
+    return claimed.settings.memory_enabled and (given is None or MEMORY_WRITE in given)
 
 
 def _wants_title(claimed: ClaimedTurn, outcome: TurnOutcome, conversation: Conversation) -> bool:

@@ -21,7 +21,7 @@ from apps.conversations.search.service import find_messages
 from apps.core.errors import KarenError
 from apps.core.logging import get_logger
 from apps.core.scope import Actor
-from apps.memory import selectors as memory
+from apps.memory import recall as memory
 from apps.plugins.contracts import Arguments, Tool, ToolContext, ToolResult
 from apps.plugins.errors import ToolRetry
 from apps.plugins.permissions import RECALL, SEARCH

@@ -38,6 +38,7 @@ from apps.conversations.writing import VOLATILE, write_prompt
 from apps.core.errors import KarenError
 from apps.core.logging import get_logger
 from apps.memory import selectors as memory
+from apps.memory.recall import recall
 from apps.providers import selectors as providers
 from apps.providers.contracts import ChatMessage, ModelInfo, Role, TokenCounter
 from apps.providers.services.rendering import prompt_text
@@ -239,7 +240,7 @@ class _Integration:
             return [], []
         try:
             pinned = memory.list_pinned(subject_id=claimed.requester_id)
-            recalled = memory.recall(
+            recalled = recall(
                 query=self.question.text,
                 subject_id=claimed.requester_id,
                 k=settings.CHAT_CONTEXT_MEMORIES,

@@ -14,6 +14,7 @@ from apps.conversations.domain.packing import Decision, Source
 from apps.providers.contracts import ChatMessage, ModelInfo, TokenCounter
 
 VERSION = 1
+MEMORY = "memory:"  # before the id of what memory gave: a memory, or what was said
 _ITEMS = 60  # of each source are listed one by one, the rest is counted
 _WHY_CHARACTERS = 120
 
@@ -75,6 +76,9 @@ def explain(
         "summary": frame.summary.value,
         "missing": list(frame.missing),
         "digest": _digest_of(messages),
+        "memories": sum(
+            decision.taken and decision.candidate.id.startswith(MEMORY) for decision in decisions
+        ),
         "sources": _totals(decisions),
         "items": [_fixed_item(part) for part in frame.fixed] + _items(decisions),
     }

@@ -14,6 +14,7 @@ from apps.conversations.contracts.insight import (
     Gauge,
     TurnContext,
 )
+from apps.conversations.explanation import MEMORY
 from apps.conversations.models.conversations import Conversation
 from apps.conversations.models.messages import Message
 from apps.conversations.models.turns import Turn
@@ -26,6 +27,7 @@ from apps.providers.contracts import ModelInfo
 from apps.providers.errors import ModelNotFound, NoModelAvailable, RouteRefused
 
 _PREVIEW = 160
+_REMEMBERED = 2_000  # characters of what is remembered: a memory is shown whole
 
 
 def explain_turn(*, actor: Actor, turn_id: UUID, permission: str) -> TurnContext:
@@ -43,7 +45,7 @@ def explain_turn(*, actor: Actor, turn_id: UUID, permission: str) -> TurnContext
     if not stored:
         return TurnContext(turn_id=turn.pk, known=False)
     items = stored["items"]
-    texts = _texts(turn, require_owner(actor, permission), [item["id"] for item in items])
+    found = _lookups(turn, require_owner(actor, permission), [item["id"] for item in items])
     return TurnContext(
         turn_id=turn.pk,
         known=True,
@@ -61,23 +63,39 @@ def explain_turn(*, actor: Actor, turn_id: UUID, permission: str) -> TurnContext
             ContextSource(source=name, **totals) for name, totals in stored["sources"].items()
         ),
         items=tuple(
-            ContextItem(**item, preview=texts.get(item["id"], "")[:_PREVIEW]) for item in items
+            ContextItem(**item, **found.get(item["id"], {}), **_because(item)) for item in items
         ),
     )
 
 
-def _texts(turn: Turn, reader: UUID, names: Iterable[str]) -> dict[str, str]:
+def _because(item: dict[str, Any]) -> dict[str, Any]:
+    if not item["id"].startswith(MEMORY):
+        return {}
+    return {"because": memory.reason_in_words(item.get("why", ""))}
+
+
+def _lookups(turn: Turn, reader: UUID, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return what is known now of messages and of what is remembered, by their names."""
     wanted: dict[str, list[UUID]] = {"message": [], "memory": []}
     for name in names:
         kind, _, key = name.partition(":")
         if kind in wanted:
             wanted[kind].append(UUID(key))
     rows = Message.objects.filter(conversation=turn.conversation_id, pk__in=wanted["message"])
-    texts = {f"message:{row.pk}": row.text for row in rows}
+    found: dict[str, dict[str, Any]] = {
+        f"message:{row.pk}": {"preview": row.text[:_PREVIEW]} for row in rows
+    }
     if wanted["memory"]:
-        own = memory.list_texts(subject_id=reader, memory_ids=wanted["memory"])
-        texts |= {f"memory:{key}": text for key, text in own.items()}
-    return texts
+        own = memory.list_recalled(subject_id=reader, ids=wanted["memory"])
+        found |= {
+            f"{MEMORY}{key}": {
+                "preview": source.text[:_REMEMBERED],
+                "remembered": source.kind,
+                "conversation_id": source.conversation_id,
+            }
+            for key, source in own.items()
+        }
+    return found
 
 
 def gauge_of(*, actor: Actor, conversation_id: UUID, permission: str) -> Gauge:

@@ -4,7 +4,9 @@ from uuid import UUID
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connection
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
 
 from apps.conversations.contracts import (
     BranchMessage,
@@ -265,6 +267,7 @@ def with_turns(rows: QuerySet[Message], *, viewer: UUID) -> QuerySet[Message]:
         of_turn_id=F("answered_turn__id"),
         shows_reasoning=F("conversation__show_reasoning"),
         turn_error=F("answered_turn__error"),
+        memories_used=Cast(KeyTextTransform("memories", "answered_turn__context"), IntegerField()),
         my_rating=Subquery(mine.values("rating")[:1]),
         my_comment=Subquery(mine.values("comment")[:1]),
     )

@@ -2,7 +2,13 @@
 
 from uuid import UUID
 
-from apps.conversations import expiry, orchestrator, summaries as branch_summaries, titles
+from apps.conversations import (
+    expiry,
+    orchestrator,
+    remembering,
+    summaries as branch_summaries,
+    titles,
+)
 from apps.conversations.attachments import chain, summaries, sweeping
 from apps.conversations.search import upkeep
 from apps.conversations.services import transfer
@@ -152,6 +158,19 @@ def catch_up_search() -> None:
 def tidy_search() -> None:
     """Forget words that no message of a workspace holds any more."""
     upkeep.tidy()
+
+
+@tenant_task(
+    name=remembering.REMEMBER_TASK,
+    queue="gpu.consolidation",
+    deadline_s=300,
+    expires_s=86_400,
+    idempotency="a message is taken in and learnt from once",
+    gathers="turn_ids",
+)
+def remember_turns(*, turn_ids: list[str]) -> None:
+    """Hand the turns that ended in a second to memory."""
+    remembering.remember_turns(turn_ids=[UUID(each) for each in turn_ids])
 
 
 @tenant_task(

@@ -108,6 +108,7 @@ def message_views(
             author_id=row.author_id,
             pinned=row.pinned_at is not None,
             feedback=_feedback_of(row),
+            memories_used=getattr(row, "memories_used", None) or 0,
         )
         for row in rows
     ]

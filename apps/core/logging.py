@@ -103,6 +103,7 @@ def logging_config(*, level: str, json_lines: bool) -> dict[str, Any]:
             "django": {"level": level, "propagate": True, "handlers": []},
             "django.server": {"level": "WARNING", "propagate": True, "handlers": []},
             "daphne": {"level": "WARNING"},
+            "mcp": {"level": "WARNING"},  # it tells of each request that it began and ended
             "celery": {"level": level},
             # One line per received and finished task says less than the services' own lines.
             "celery.app.trace": {"level": "WARNING"},

@@ -1,9 +1,14 @@
 """Reading the state of background work."""
 
+from uuid import UUID
+
+from django.db.models.functions import Now
+
+from apps.core import scope
 from apps.core.clock import now
 from apps.core.keys import platform_key
 from apps.core.redis import RedisRole, redis_client
-from apps.jobs.models import DeadLetter, OutboxEntry
+from apps.jobs.models import DeadLetter, Lease, OutboxEntry
 from apps.jobs.registry import QUEUES
 
 
@@ -25,3 +30,9 @@ def outbox_backlog() -> int:
 def open_dead_letters() -> int:
     """Return how many dead letters nobody replayed."""
     return DeadLetter.objects.filter(replayed_at=None).count()
+
+
+def leased_keys(kind: str) -> frozenset[UUID]:
+    """Return the pieces of work of `kind` in the tenant in scope whose lease has not run out."""
+    rows = Lease.objects.filter(kind=kind, tenant_id=scope.require().id, until__gte=Now())
+    return frozenset(rows.values_list("key", flat=True))

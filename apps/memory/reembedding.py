@@ -1,58 +1,89 @@
 """Memories whose vector another embedding model made: made anew, and read meanwhile."""
 
+from collections import Counter
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Q
 
-from apps.core.concurrency import run_async
-from apps.core.errors import KarenError
-from apps.core.logging import get_logger
 from apps.jobs import services as jobs
 from apps.jobs.task import remaining_s
-from apps.memory.contracts import MemoryStatus
-from apps.memory.models import Memory
-from apps.providers import gateway, registry
-from apps.providers.contracts import Flow
+from apps.memory.contracts import PolicyView
+from apps.memory.models import Memory, Utterance
+from apps.memory.models.memories import LIVE
+from apps.memory.services.embedding import RESERVE_S, embed_stale
+from apps.providers import registry
 from apps.providers.errors import NoModelAvailable
 
-logger = get_logger(__name__)
-
 REEMBED_TASK = "memory.reembed"
-_BATCH = 64
-_RESERVE_S = 10.0
 
-# The nearest other models before and after the present one in the index of the subject's models:
+# The nearest other models before and after the present one in the indexes of the subject's models:
 # cheap where there is none, and of three models at once the third is found by its words.
 _LOOK = """
-SELECT
-    EXISTS (SELECT FROM memory_memory WHERE subject_id = %(subject)s AND status = 'active'),
+SELECT said_count + memory_count > 0, speakers,
     (SELECT max(embedding_model) FROM memory_memory WHERE subject_id = %(subject)s
-        AND status = 'active' AND embedding_model < %(model)s AND embedding_model > ''),
+        AND status IN ('active', 'consolidating')
+        AND embedding_model < %(model)s AND embedding_model > ''),
     (SELECT min(embedding_model) FROM memory_memory WHERE subject_id = %(subject)s
-        AND status = 'active' AND embedding_model > %(model)s)
+        AND status IN ('active', 'consolidating') AND embedding_model > %(model)s),
+    (SELECT max(embedding_model) FROM memory_utterance WHERE subject_id = %(subject)s
+        AND embedding_model < %(model)s AND embedding_model > ''),
+    (SELECT min(embedding_model) FROM memory_utterance WHERE subject_id = %(subject)s
+        AND embedding_model > %(model)s),
+    policy.semantic_half_life_days, policy.episodic_half_life_days,
+    policy.procedural_half_life_days
+FROM memory_subject LEFT JOIN memory_memorypolicy AS policy ON true
+WHERE memory_subject.id = %(subject)s
+ORDER BY policy.id LIMIT 1
 """
+_DEFAULTS = PolicyView()
+_HALF_LIVES = (
+    float(_DEFAULTS.semantic_half_life_days),
+    float(_DEFAULTS.episodic_half_life_days),
+    float(_DEFAULTS.procedural_half_life_days),
+)
 
 
-def look(subject_id: UUID) -> tuple[bool, tuple[str, ...]]:
-    """Say whether anything is remembered about a person, and which old models made vectors of it.
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What there is about a subject: anything, said by whom, with vectors of which old models.
 
-    Only models that can still be asked are named. One statement.
+    Attributes:
+        half_lives: Of semantic, episodic and procedural memories, in days.
     """
+
+    anything: bool = False
+    speakers: tuple[str, ...] = ()
+    old_models: tuple[str, ...] = ()
+    half_lives: tuple[float, ...] = _HALF_LIVES
+
+
+def look(subject_id: UUID) -> Look:
+    """Say what there is to recall. Only models that can still be asked are named. One statement."""
     present = _present_model()
     with connection.cursor() as cursor:
         cursor.execute(_LOOK, {"subject": subject_id, "model": present})
-        anything, before, after = cursor.fetchone()
-    if not present:
-        return bool(anything), ()
-    found = (model for model in (before, after) if model)
-    return bool(anything), tuple(m for m in found if registry.find_embedder(m) is not None)
+        row = cursor.fetchone()
+    if row is None:
+        return Look()
+    anything, speakers, *models = row[:-3]
+    others = sorted({model for model in models if model}) if present else []
+    return Look(
+        anything=anything,
+        speakers=tuple(speakers),
+        old_models=tuple(model for model in others if registry.find_embedder(model) is not None),
+        half_lives=_HALF_LIVES if row[-1] is None else tuple(map(float, row[-3:])),
+    )
 
 
 def count_by_model() -> dict[str, int]:
-    """Return how many active memories there are by the model of their vector."""
-    active = Memory.objects.filter(status=MemoryStatus.ACTIVE).order_by()
-    return dict(active.values_list("embedding_model").annotate(count=Count("pk")))
+    """Return how many things there are by the model of their vector."""
+    counts: Counter[str] = Counter()
+    for rows in (Memory.objects.filter(LIVE), Utterance.objects.all()):
+        found = rows.order_by().values_list("embedding_model").annotate(count=Count("pk"))
+        counts.update(dict(found))
+    return dict(counts)
 
 
 def reembed() -> int:
@@ -65,32 +96,16 @@ def reembed() -> int:
         How many were written.
     """
     written = 0
-    while (present := _present_model()) and (batch := list(_stale(present)[:_BATCH])):
-        if remaining_s() < _RESERVE_S:
+    while present := _present_model():
+        if remaining_s() < RESERVE_S:
             with transaction.atomic():
                 jobs.enqueue_on_commit(REEMBED_TASK)
             break
-        texts = [text for _pk, text, _digest in batch]
-        try:
-            vectors = run_async(gateway.embed(flow=Flow.EMBED_TEXT, texts=texts))
-        except KarenError as error:
-            logger.warning("memory.not_embedded", waiting=len(batch), reason=error.code)
-            break  # the schedule tries again
-        done = 0
-        for (pk, _text, digest), embedding in zip(batch, vectors, strict=True):
-            done += Memory.objects.filter(pk=pk, content_hash=digest).update(
-                embedding=list(embedding.vector), embedding_model=embedding.model
-            )
-        written += done
+        done = embed_stale(~Q(embedding_model=present) | Q(embedding__isnull=True))
         if not done:
-            break  # all of them changed under our hands: the schedule looks again
+            break  # nothing is left, or it changed under our hands: the schedule looks again
+        written += done
     return written
-
-
-def _stale(present: str) -> QuerySet[Memory, tuple[UUID, str, str]]:
-    other = Q(embedding__isnull=True) | ~Q(embedding_model=present)
-    rows = Memory.objects.filter(other, status=MemoryStatus.ACTIVE).order_by("-id")
-    return rows.values_list("pk", "text", "content_hash")
 
 
 def _present_model() -> str:

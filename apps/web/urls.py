@@ -8,6 +8,7 @@ from apps.web.views import (
     gateway,
     guardrails,
     keys,
+    memories,
     prompts,
     provider_models,
     providers,
@@ -48,6 +49,22 @@ _gateway: list[URLPattern | URLResolver] = [
     path(f"{_POLICY}delete/", gateway.policy_delete, name="policy_page_delete"),
 ]
 
+_ENTRY = "settings/memory/<uuid:memory_id>/"
+
+_memory: list[URLPattern | URLResolver] = [
+    path("settings/memory/", memories.memories, name="memory_page"),
+    path("settings/memory/add/", memories.add, name="memory_add"),
+    path("settings/memory/names/", memories.entity_page, name="memory_names"),
+    path("settings/memory/forget/", memories.forget_topic, name="memory_forget_topic"),
+    path(
+        "settings/memory/forget-everything/", memories.forget_everything, name="memory_forget_all"
+    ),
+    path(_ENTRY, memories.memory, name="memory_entry"),
+    path(f"{_ENTRY}change/", memories.change, name="memory_change"),
+    path(f"{_ENTRY}mark/", memories.mark, name="memory_mark"),
+    path(f"{_ENTRY}forget/", memories.forget, name="memory_forget"),
+]
+
 platform_urls: list[URLPattern | URLResolver] = [
     path("", public.landing, name="landing"),
     path("signup/", public.sign_up, name="signup"),
@@ -76,6 +93,7 @@ workspace_urls: list[URLPattern | URLResolver] = [
         name="prompt_page_experiment_stop",
     ),
     *_gateway,
+    *_memory,
     path("usage/", usage.usage, name="usage_page"),
     path("usage/budgets/", usage.add_budget, name="budget_add"),
     path("usage/budgets/<uuid:budget_id>/", usage.change_budget, name="budget_change"),

@@ -286,6 +286,9 @@ CHAT_TOOL_ROUNDS = ENV.chat_tool_rounds
 CHAT_TOOL_CALLS = ENV.chat_tool_calls
 CHAT_FALLBACK = ENV.chat_fallback
 
+# -- memory
+MEMORY_ANALYTICS_ROOT = KAREN_VAR / "memory-analytics"
+
 # -- attachments
 FILES_ROOT = KAREN_VAR / "files"
 ATTACHMENT_MAX_BYTES = ENV.attachment_max_mib * 2**20

@@ -41,6 +41,7 @@ CACHES["default"]["LOCATION"] = REDIS_URLS["cache"]
 CHANNEL_LAYERS["default"]["CONFIG"] = {"hosts": [REDIS_URLS["streams"]], "prefix": "karen"}
 
 FILES_ROOT = KAREN_VAR / f"test-files-{_worker}"
+MEMORY_ANALYTICS_ROOT = KAREN_VAR / f"test-memory-analytics-{_worker}"
 SECRET_KEY = SECRET_KEY or "test-only-" + "k" * 50
 PLATFORM_KEY = PLATFORM_KEY or "dGVzdC1vbmx5LXRlc3Qtb25seS10ZXN0LW9ubHktMzI="
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

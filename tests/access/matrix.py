@@ -12,6 +12,7 @@ from enum import StrEnum
 from apps.accounts.permissions import (
     CHAT_CONFIG_EDIT,
     CHAT_USER,
+    MEMORY_AUDIT,
     MEMORY_READ,
     MEMORY_WRITE,
     TENANT_ADMIN,
@@ -290,6 +291,47 @@ def _usage_rows() -> tuple[Row, ...]:
     )
 
 
+def _memory_rows() -> tuple[Row, ...]:
+    """Memories through REST and on their page; looking at a colleague's has its own permission."""
+
+    def page(route: str, demands: str, **values: object) -> Row:
+        return Row(host=Host.WORKSPACE, route=f"settings/memory/{route}", demands=demands, **values)  # type: ignore[arg-type]  # passed on as given
+
+    one, the_one = "<uuid:memory_id>/", "/settings/memory/{memory}/"
+    return (
+        _memory("memories", MEMORY_READ),
+        _memory("memories", MEMORY_WRITE, method="POST", body={"text": "tea"}, success=(201,)),
+        _memory("memories", MEMORY_WRITE, method="DELETE", body={"confirm": "forget everything"}),
+        _memory("memories/search", MEMORY_READ, method="POST", body={"query": "coffee"}),
+        _memory("memories/forget", MEMORY_WRITE, method="POST", body={"topic": "coffee"}),
+        _memory("memories/export", MEMORY_READ),
+        _memory("memories/entities", MEMORY_READ),
+        _memory("memories/graph", MEMORY_READ),
+        _memory(_MEMORY, MEMORY_READ, path=_THE_MEMORY),
+        _memory(_MEMORY, MEMORY_WRITE, path=_THE_MEMORY, method="PATCH", body={"pinned": True}),
+        _memory(_MEMORY, MEMORY_WRITE, path=_THE_MEMORY, method="DELETE", success=(204,)),
+        _memory(f"{_MEMORY}/history", MEMORY_READ, path=f"{_THE_MEMORY}/history"),
+        _memory(f"{_MEMORY}/why", MEMORY_READ, path=f"{_THE_MEMORY}/why"),
+        _memory(
+            "people/<uuid:user_id>/memories",
+            MEMORY_AUDIT,
+            path="/api/v1/people/{owner}/memories?reason=They+asked+for+it",
+            shared=True,
+        ),
+        page("", MEMORY_READ, path="/settings/memory/"),
+        page("names/", MEMORY_READ),
+        page("add/", MEMORY_WRITE, method="POST"),
+        page("forget/", MEMORY_WRITE, method="POST"),
+        page("forget-everything/", MEMORY_WRITE, method="POST"),
+        page(one, MEMORY_READ, path=the_one),
+        page(f"{one}change/", MEMORY_WRITE, path=f"{the_one}change/", method="POST"),
+        page(f"{one}mark/", MEMORY_WRITE, path=f"{the_one}mark/", method="POST", success=(302,)),
+        page(
+            f"{one}forget/", MEMORY_WRITE, path=f"{the_one}forget/", method="POST", success=(302,)
+        ),
+    )
+
+
 def _guardrail_rows() -> tuple[Row, ...]:
     def row(route: str, **values: object) -> Row:
         return Row(host=Host.WORKSPACE, route=route, demands=TENANT_ADMIN, **values)  # type: ignore[arg-type]  # passed on as given
@@ -539,6 +581,7 @@ _WORKSPACE = (
         method="POST",
         success=(302,),
     ),
+    _admin("memory-analytics"),
     _api("keys"),
     _api("keys", method="POST", body={"name": "matrix"}, success=(201,)),
     _api("keys/<uuid:key_id>", path="/api/v1/keys/{key}", method="DELETE", success=(204,)),
@@ -625,10 +668,9 @@ _WORKSPACE = (
     _api(f"{_FILE}/thumbnail", path=f"{_ONE_FILE}/thumbnail"),
     _api(_FILE, path=_ONE_FILE, method="DELETE", success=(204,)),
     *_prompt_rows(),
-    _memory("memories", MEMORY_READ),
-    _memory("memories", MEMORY_WRITE, method="POST", body={"text": "tea"}, success=(201,)),
-    _memory(_MEMORY, MEMORY_WRITE, path=_THE_MEMORY, method="PATCH", body={"pinned": True}),
-    _memory(_MEMORY, MEMORY_WRITE, path=_THE_MEMORY, method="DELETE", success=(204,)),
+    *_memory_rows(),
+    _memory("memory-policy", TENANT_ADMIN),
+    _memory("memory-policy", TENANT_ADMIN, method="PUT", body={"learns": False}),
     *_guardrail_rows(),
     *_usage_rows(),
     # The document is the same everywhere and holds nothing of the workspace.

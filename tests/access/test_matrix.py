@@ -13,7 +13,8 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 
 from apps.accounts import services as accounts
-from apps.accounts.permissions import CHAT_USER, MEMORY_WRITE
+from apps.accounts.models.roles import Role
+from apps.accounts.permissions import CHAT_USER, MEMORY_AUDIT, MEMORY_WRITE, OWNER
 from apps.conversations import hub, services as conversations
 from apps.conversations.contracts import Audience, PersonaFields
 from apps.conversations.models.conversations import Participant
@@ -86,7 +87,17 @@ class Scene:
 
 
 @pytest.fixture
-def scene(committed: World, people: People, actor_in: ActorIn) -> Scene:
+def auditors(committed: World) -> Iterator[None]:
+    """Owners hold every permission here, `memory.audit` too, which no role has by itself."""
+    owners = Role.objects.filter(code=OWNER, tenant=None)
+    [before] = owners.values_list("permissions", flat=True)
+    owners.update(permissions=[*before, MEMORY_AUDIT])
+    yield
+    owners.update(permissions=before)
+
+
+@pytest.fixture
+def scene(committed: World, people: People, actor_in: ActorIn, auditors: None) -> Scene:
     ann = actor_in(people.ann, committed.acme)
     turn = send(actor=ann, tenant=committed.acme)
     with scope.tenant_scope(committed.acme), scope.actor_scope(ann), scope.correlation_scope():
@@ -102,6 +113,7 @@ def scene(committed: World, people: People, actor_in: ActorIn) -> Scene:
     names = {
         **trials,
         "memory": kept.id,
+        "owner": people.ann,
         **things,
         "colleague": people.bea,
         "idle": idle.id,

@@ -21,7 +21,7 @@ from tests.bench.processes import ROOT, karen_environment
 from tests.bench.rows import BenchError, Figure, Row, disturbance, table, write_rows
 
 # In this order: the first needs an empty database. A suite may have several modules.
-SUITES = ("core", "chat", "gateway", "local", "search")
+SUITES = ("core", "chat", "gateway", "local", "search", "memory")
 _PARTS = {"chat": ("chat", "openai", "context")}
 
 

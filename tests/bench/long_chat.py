@@ -23,6 +23,7 @@ from apps.core.concurrency import run_async
 from apps.core.ids import new_id
 from apps.core.scope import TenantRef
 from apps.memory.models import Memory
+from apps.memory.services.indexing import index_waiting
 from apps.providers import gateway
 from apps.providers.catalogue import EMBEDDING_MODEL
 from apps.providers.contracts import ChatMessage, Flow, ModelInfo, Role
@@ -91,6 +92,7 @@ class _Scene:
             for number in range(MEMORIES)
         ]
         Memory.objects.bulk_create(rows, batch_size=500)
+        index_waiting()
 
     def _talk(self) -> tuple[UUID, UUID]:
         conversation = Conversation.objects.create(owner_id=self._person)

@@ -49,6 +49,10 @@ HOUSE = {
     "apps/web/views.py": "from apps.conversations import selectors, hub\n",
     "apps/api/__init__.py": "",
     "apps/api/urls.py": "from apps.conversations.api import urls\n",
+    "apps/api/mcp/__init__.py": "",
+    "apps/api/mcp/server.py": "import mcp\nimport mcp_types\n",
+    "apps/memory/analytics/__init__.py": "",
+    "apps/memory/analytics/parquet.py": "import duckdb\n",
     "apps/admin/__init__.py": "",
     "apps/admin/site.py": "from apps.tenants.models import models\n",
     "apps/jobs/task.py": "from apps.audit import services\n",
@@ -197,6 +201,16 @@ VIOLATIONS = {
         contract="vendors-nlp",
         path="apps/providers/gateway.py",
         source="import spacy",
+    ),
+    "the SDK of MCP outside its module": Violation(
+        contract="vendors-mcp",
+        path="apps/api/urls.py",
+        source="from mcp import Client",
+    ),
+    "DuckDB outside its module": Violation(
+        contract="vendors-duckdb",
+        path="apps/memory/services.py",
+        source="import duckdb",
     ),
     "Redis in a contract": Violation(
         contract="pure",

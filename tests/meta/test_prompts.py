@@ -7,7 +7,10 @@ from tools.lint.source import REPOSITORY
 
 # Where instructions may stand, and why.
 REGISTERED = {
+    "apps/api/mcp/server.py": "tells other assistants' models what the tools are for: the contract",
     "apps/conversations/prompts.py": "declares the chat's prompts",
+    "apps/memory/prompts.py": "declares the prompt of learning",
+    "apps/memory/summarising.py": "declares the prompt of consolidation",
     "apps/providers/prompts/builtin.py": "declares the gateway's prompts",
     "apps/providers/domain/plain.py": "names a tool's result for models without tools: wire format",
 }

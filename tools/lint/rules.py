@@ -233,6 +233,8 @@ RULES: tuple[Rule, ...] = (
             "apps/jobs/task.py": "the task base: dead-letters with the payload and re-raises",
             "apps/conversations/consumers.py": "the socket relay: turns a bug into one error frame",
             "apps/api/openai/door.py": "no framework stands above it: turns a bug into one answer",
+            "apps/api/mcp/door.py": "as the door above",
+            "apps/api/mcp/calling.py": "the SDK above would hide a bug from our log and count",
             "apps/jobs/reaper.py": "the reaper: one lease must not end the process for all others",
             "apps/plugins/dispatch.py": "the plugin boundary: isolates and counts a plugin's bug",
         },

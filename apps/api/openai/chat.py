@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 from django.conf import settings
 
+from apps.api.exchange import Exchange
 from apps.api.openai import parsing
 from apps.api.openai.caller import Caller
 from apps.api.openai.calls import Answer, Answering, stream_answer, whole_answer
 from apps.api.openai.chat_request import ChatRequest, decode_chat, model_request
-from apps.api.openai.exchange import Exchange
 from apps.core import clock
 from apps.core.ids import new_id
 from apps.providers.contracts import (

@@ -13,35 +13,32 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import msgspec
-from django.conf import settings
 
-from apps.accounts import services as accounts
-from apps.accounts.contracts import KeyHolder
-from apps.accounts.domain.key_format import bearer_of
 from apps.accounts.errors import ApiKeyInvalid
 from apps.accounts.permissions import CHAT_USER
+from apps.api.admission import (
+    common_headers,
+    holder_of,
+    request_limit,
+    require_secure,
+    tenant_of,
+)
+from apps.api.exchange import ClientGone, Exchange, Receive, Scope, Send
 from apps.api.metrics import openai_requests_total
 from apps.api.openai import chat, embeddings, listing, responses
 from apps.api.openai.caller import Caller
-from apps.api.openai.exchange import ClientGone, Exchange, Receive, Scope, Send
 from apps.api.openai.failures import error_document, error_headers, status_of
 from apps.core import ratelimit, scope as context
-from apps.core.concurrency import platform_db
 from apps.core.errors import (
     InternalError,
     KarenError,
     MethodNotAllowed,
-    NotAuthenticated,
     NotFound,
     PermissionDenied,
 )
 from apps.core.logging import get_logger
 from apps.core.metrics import errors_total, unhandled_total
-from apps.core.scope import TenantRef
 from apps.providers import gateway, selectors as providers
-from apps.tenants.errors import TenantNotFound
-from apps.tenants.middleware import refusal
-from apps.tenants.resolver import cached_resolution, resolve
 
 logger = get_logger(__name__)
 
@@ -86,8 +83,6 @@ ROUTES = (
     Route(path="models/*", method="GET", permission=CHAT_USER, handler=listing.answer_model),
 )
 
-_PERIOD_S = 60.0
-
 
 class OpenAIDoor:
     """Answer `/v1/…`; hand everything else to `app`."""
@@ -119,15 +114,8 @@ class OpenAIDoor:
 
 
 def _headers(correlation_id: str) -> dict[str, str]:
-    headers = {
-        "X-Correlation-ID": correlation_id,
-        "X-Request-ID": correlation_id,  # what OpenAI's clients show as the request's id
-        "X-Content-Type-Options": "nosniff",
-        "Cache-Control": "no-store",
-    }
-    if settings.SECURE_HSTS_SECONDS:
-        headers["Strict-Transport-Security"] = f"max-age={settings.SECURE_HSTS_SECONDS}"
-    return headers
+    # The second name is what OpenAI's clients show as the request's id.
+    return {**common_headers(correlation_id), "X-Request-ID": correlation_id}
 
 
 async def _answered(exchange: Exchange, scope: Scope) -> None:
@@ -164,15 +152,11 @@ async def _refused(exchange: Exchange, error: KarenError) -> None:
 
 
 async def _admitted(exchange: Exchange, scope: Scope) -> None:
-    if settings.SECURE_SSL_REDIRECT and not _is_secure(exchange, scope):
-        raise PermissionDenied  # redirecting would ask for the key in the clear once more
-    tenant = await _tenant(exchange.header(b"host"))
+    require_secure(exchange, scope)
+    tenant = await tenant_of(exchange.header(b"host"))
     with ExitStack() as entered:
         entered.enter_context(context.tenant_scope(tenant))
-        token = bearer_of(exchange.header(b"authorization"))
-        if token is None:
-            raise NotAuthenticated
-        holder = await accounts.holder_of_key_async(token, tenant)
+        holder = await holder_of(exchange, tenant)
         actor = entered.enter_context(context.actor_scope(holder.actor))
         await providers.prepared()
         route = _route(exchange)
@@ -180,35 +164,8 @@ async def _admitted(exchange: Exchange, scope: Scope) -> None:
             raise PermissionDenied(route.permission)
         if actor.id is None:
             raise ApiKeyInvalid
-        await ratelimit.enforce_async(_limit(holder), actor.id.hex)
+        await ratelimit.enforce_async(request_limit("openai.requests", holder), actor.id.hex)
         await route.handler(exchange, Caller(actor=actor, tenant=tenant, key_id=holder.key_id))
-
-
-def _limit(holder: KeyHolder) -> ratelimit.Limit:
-    burst = holder.requests_per_minute or settings.API_REQUESTS_PER_MINUTE
-    return ratelimit.Limit(name="openai.requests", burst=burst, period_s=_PERIOD_S)
-
-
-def _is_secure(exchange: Exchange, scope: Scope) -> bool:
-    if scope.get("scheme") == "https":
-        return True
-    if settings.SECURE_PROXY_SSL_HEADER is None:
-        return False
-    name, value = settings.SECURE_PROXY_SSL_HEADER
-    sent = exchange.header(name.removeprefix("HTTP_").replace("_", "-").lower().encode())
-    return sent.partition(",")[0].strip() == value
-
-
-async def _tenant(host: str) -> TenantRef:
-    known, resolution = cached_resolution(host)
-    if not known:
-        resolution = await platform_db(resolve, host)
-    refused = refusal(resolution)
-    if refused is not None:
-        raise refused
-    if resolution is None or resolution.ref is None:
-        raise TenantNotFound  # models are asked in a workspace, not on the platform's own host
-    return resolution.ref
 
 
 def _route(exchange: Exchange) -> Route:

@@ -8,9 +8,9 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from apps.api.errors import ParameterInvalid, ParameterUnsupported
+from apps.api.exchange import Exchange
 from apps.api.openai import parsing
 from apps.api.openai.caller import Caller
-from apps.api.openai.exchange import Exchange
 from apps.providers import gateway, pipe, registry
 from apps.providers.contracts import Embedding, Flow, Origin
 from apps.providers.domain.estimates import estimated_tokens

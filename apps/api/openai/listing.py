@@ -3,9 +3,9 @@
 from contextlib import suppress
 from typing import Any
 
+from apps.api.exchange import Exchange
 from apps.api.openai import assistants
 from apps.api.openai.caller import Caller
-from apps.api.openai.exchange import Exchange
 from apps.api.openai.failover import AUTO
 from apps.providers import registry, selectors
 from apps.providers.contracts import ModelInfo

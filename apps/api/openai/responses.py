@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 from django.conf import settings
 
+from apps.api.exchange import Exchange
 from apps.api.openai import parsing
 from apps.api.openai.caller import Caller
 from apps.api.openai.calls import Answer, Answering, stream_answer, whole_answer
-from apps.api.openai.exchange import Exchange
 from apps.api.openai.failures import error_document
 from apps.api.openai.responses_request import ResponsesRequest, decode_responses, model_request
 from apps.core import clock

@@ -12,6 +12,7 @@ from apps.conversations import insight
 from apps.conversations.api.base import ChatView
 from apps.conversations.contracts import SummaryState
 from apps.conversations.rendering import as_json
+from apps.memory.contracts import RecalledKind
 
 
 class ContextItemSerializer(serializers.Serializer[object]):
@@ -26,6 +27,11 @@ class ContextItemSerializer(serializers.Serializer[object]):
     score = serializers.FloatField(allow_null=True)
     why = serializers.CharField(allow_blank=True)
     preview = serializers.CharField(allow_blank=True)
+    because = serializers.CharField(allow_blank=True)
+    remembered = serializers.ChoiceField(
+        choices=[kind.value for kind in RecalledKind], allow_null=True
+    )
+    conversation_id = serializers.UUIDField(allow_null=True)
 
 
 class ContextSourceSerializer(serializers.Serializer[object]):

@@ -102,6 +102,7 @@ class MessageSerializer(serializers.Serializer[object]):
     author_id = serializers.UUIDField(allow_null=True)
     pinned = serializers.BooleanField()
     feedback = FeedbackSerializer(allow_null=True)
+    memories_used = serializers.IntegerField()
 
 
 class NewMessageSerializer(serializers.Serializer[object]):

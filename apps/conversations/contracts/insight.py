@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from apps.memory.contracts import RecalledKind
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContextItem:
@@ -13,7 +15,11 @@ class ContextItem:
         id: What it is, such as `message:…` or `memory:…`; empty for instructions.
         score: How relevant its source found it; None where that makes no sense.
         why: What its source says about it.
-        preview: The beginning of its text, where the reader may see it and it still exists.
+        preview: The beginning of its text, where the reader may see it and it still exists; of
+            what is remembered, all of it.
+        because: Why it was remembered, for people; empty for anything else.
+        remembered: A memory, or something that was said; None for anything else.
+        conversation_id: Where it was said, or learnt, where that is known.
     """
 
     source: str
@@ -25,6 +31,9 @@ class ContextItem:
     score: float | None = None
     why: str = ""
     preview: str = ""
+    because: str = ""
+    remembered: RecalledKind | None = None
+    conversation_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,7 +110,11 @@ class FeedbackView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageView:
-    """A message as one viewer sees it; `text` is its visible text, `parts` everything in order."""
+    """A message as one viewer sees it; `text` is its visible text, `parts` everything in order.
+
+    Attributes:
+        memories_used: How many things that are remembered went into this answer.
+    """
 
     id: UUID
     parent_id: UUID | None
@@ -127,6 +131,7 @@ class MessageView:
     author_id: UUID | None = None
     pinned: bool = False
     feedback: FeedbackView | None = None
+    memories_used: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

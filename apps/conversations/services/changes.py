@@ -167,6 +167,8 @@ def _notices(row: Conversation, change: Change, person: UUID) -> list[Notice]:
         turn = turn_of.get(message.pk)
         message.shows_reasoning = row.show_reasoning  # type: ignore[attr-defined]  # an annotation
         message.turn_error = turn.error if turn else None  # type: ignore[attr-defined]  # as above
+        told = turn.context if turn else None
+        message.memories_used = (told or {}).get("memories", 0)  # type: ignore[attr-defined]  # as above
     views = selectors.message_views(
         at_hand, turn_ids={answer_id: turn.pk for answer_id, turn in turn_of.items()}
     )

@@ -31,6 +31,7 @@ from apps.conversations.services.options import apply_options
 from apps.conversations.stream import append_end, forget_streams, request_cancel
 from apps.core.clock import now
 from apps.core.scope import Actor
+from apps.memory import services as memory
 
 
 @transaction.atomic(durable=True)
@@ -171,6 +172,9 @@ def erase(conversation: Conversation) -> None:
     announce_gone(conversation.pk, people)
     attachments.remove_of_conversation(conversation.pk)
     note_removing(conversation.pk)
+    if not temporary:  # memory was never handed anything of a temporary one
+        said = Message.objects.filter(conversation=conversation).values_list("pk", flat=True)
+        memory.forget_messages(message_ids=list(said))
     conversation.delete()
     ends = [
         (turn.pk, CancelledEvent(attempt=turn.attempt, message_id=turn.answer_id))

@@ -2,9 +2,25 @@
 
 from django.urls import path
 
-from apps.memory.api import views
+from apps.memory.api import analytics, policy_views, transparency, views
+
+_ONE = "memories/<uuid:memory_id>"
 
 urlpatterns = [
+    path("memory-analytics", analytics.MemoryAnalyticsView.as_view(), name="memory_analytics"),
     path("memories", views.MemoriesView.as_view(), name="memories"),
-    path("memories/<uuid:memory_id>", views.MemoryView.as_view(), name="memory"),
+    path("memories/search", transparency.MemorySearchView.as_view(), name="memory-search"),
+    path("memories/forget", transparency.ForgetView.as_view(), name="memory-forget"),
+    path("memories/export", transparency.MemoryExportView.as_view(), name="memory-export"),
+    path("memories/entities", transparency.EntitiesView.as_view(), name="memory-entities"),
+    path("memories/graph", transparency.GraphView.as_view(), name="memory-graph"),
+    path(_ONE, views.MemoryView.as_view(), name="memory"),
+    path(f"{_ONE}/history", transparency.MemoryHistoryView.as_view(), name="memory-history"),
+    path(f"{_ONE}/why", transparency.MemoryReasonsView.as_view(), name="memory-why"),
+    path(
+        "people/<uuid:user_id>/memories",
+        transparency.PersonMemoriesView.as_view(),
+        name="person-memories",
+    ),
+    path("memory-policy", policy_views.MemoryPolicyView.as_view(), name="memory-policy"),
 ]

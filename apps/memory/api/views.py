@@ -3,24 +3,29 @@
 from typing import Any
 from uuid import UUID
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
+from apps.core.errors import InvalidInput
 from apps.core.pagination import NewestFirst
 from apps.core.schema import PAGE_PARAMETERS, page_of
 from apps.core.scope import Actor, current_actor
 from apps.memory import selectors, services
+from apps.memory.api.filters import MemoryQuerySerializer
 from apps.memory.api.serializers import (
+    ForgottenSerializer,
     MemoryChangeSerializer,
     MemorySerializer,
     NewMemorySerializer,
 )
 from apps.memory.contracts import MemoryChange, MemoryKind, MemoryStatus
 from apps.memory.permissions import READ, WRITE
+
+CONFIRMATION = "forget everything"
 
 
 def _parsed(serializer: Serializer[object]) -> dict[str, Any]:
@@ -33,30 +38,33 @@ def _parsed(serializer: Serializer[object]) -> dict[str, Any]:
     return values
 
 
-class _MemoryView(APIView):
+class OwnMemoryView(APIView):
+    """What is about the actor."""
+
     @property
     def actor(self) -> Actor:
         """Who asks."""
         return current_actor()
 
 
-class MemoriesView(_MemoryView):
+class MemoriesView(OwnMemoryView):
     """What is remembered about the actor."""
 
-    permission = {"GET": READ, "POST": WRITE}  # noqa: RUF012  # read by the permission class
+    permission = {"GET": READ, "POST": WRITE, "DELETE": WRITE}  # noqa: RUF012  # read by the permission class
 
     @extend_schema(
         operation_id="memories_list",
-        parameters=PAGE_PARAMETERS,
+        parameters=[MemoryQuerySerializer, *PAGE_PARAMETERS],
         responses=page_of(MemorySerializer),
     )
     def get(self, request: Request) -> Response:
-        """List memories, newest first."""
+        """List memories, newest first; with `as_of`, what was believed then, as it was then."""
+        query = MemoryQuerySerializer(data=request.query_params).query()
         pages = NewestFirst()
         rows = pages.paginate_queryset(
-            selectors.list_memories(actor=self.actor, permission=READ), request, self
+            selectors.choose_memories(actor=self.actor, permission=READ, query=query), request, self
         )
-        views = [selectors.memory_view(row) for row in rows]
+        views = selectors.views_of(rows, query.as_of)
         return pages.get_paginated_response(MemorySerializer(views, many=True).data)
 
     @extend_schema(
@@ -72,11 +80,37 @@ class MemoriesView(_MemoryView):
             status=status.HTTP_201_CREATED if done.created else status.HTTP_200_OK,
         )
 
+    @extend_schema(
+        operation_id="memories_forget_everything",
+        parameters=[
+            OpenApiParameter(
+                "confirm",
+                {"type": "string", "enum": [CONFIRMATION]},
+                required=True,
+                description="That you mean it; in the body instead, if you like.",
+            )
+        ],
+        responses=ForgottenSerializer,
+    )
+    def delete(self, request: Request) -> Response:
+        """Forget everything about the one who asks; conversations stay."""
+        body = request.data if isinstance(request.data, dict) else {}
+        if CONFIRMATION not in {request.query_params.get("confirm"), body.get("confirm")}:
+            raise InvalidInput(fields={"confirm": [f"Say `{CONFIRMATION}`."]})
+        gone = services.forget_all(actor=self.actor, permission=WRITE)
+        return Response(ForgottenSerializer(gone).data)
 
-class MemoryView(_MemoryView):
+
+class MemoryView(OwnMemoryView):
     """One memory."""
 
-    permission = WRITE
+    permission = {"GET": READ, "PATCH": WRITE, "DELETE": WRITE}  # noqa: RUF012  # as above
+
+    @extend_schema(responses=MemorySerializer)
+    def get(self, _request: Request, memory_id: UUID) -> Response:
+        """Return one memory, whatever its state."""
+        view = selectors.get_memory(actor=self.actor, memory_id=memory_id, permission=READ)
+        return Response(MemorySerializer(view).data)
 
     @extend_schema(request=MemoryChangeSerializer, responses=MemorySerializer)
     def patch(self, request: Request, memory_id: UUID) -> Response:

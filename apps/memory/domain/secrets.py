@@ -5,9 +5,12 @@ password that is kept is a leak, and a rule nobody can predict is both.
 """
 
 import re
+from collections.abc import Iterator
 
 _CARD = re.compile(r"(?<![\w.])(?:\d[ -]?){12,18}\d(?![\w])")
-_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY")
+_PRIVATE_KEY = re.compile(
+    r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?:.*?-----END [A-Z0-9 ]*PRIVATE KEY-----|.*)", re.DOTALL
+)
 _ACCESS_KEYS = re.compile(
     r"""
     \b(?:
@@ -34,6 +37,7 @@ _SAID = re.compile(
     re.IGNORECASE,
 )
 _PIN = re.compile(r"\b(?:pin|cvv|cvc)\b\D{0,25}\d{3,8}\b", re.IGNORECASE)
+_GRAVEST_FIRST = ("private_key", "access_key", "card_number", "password")
 # Words that follow "the password is" without being one.
 _ORDINARY = frozenset(
     """
@@ -46,21 +50,40 @@ _ORDINARY = frozenset(
 
 
 def secret_in(text: str) -> str:
-    """Return which kind of secret `text` holds, or an empty string.
+    """Return which kind of secret `text` holds, the gravest first, or an empty string.
 
     Returns:
-        `card_number`, `private_key`, `access_key`, `password` or nothing.
+        `private_key`, `access_key`, `card_number`, `password` or nothing.
     """
-    if _PRIVATE_KEY.search(text):
-        return "private_key"
-    if _ACCESS_KEYS.search(text):
-        return "access_key"
-    if any(_is_card(match.group()) for match in _CARD.finditer(text)):
-        return "card_number"
-    if _ASSIGNED.search(text) or _PIN.search(text):
-        return "password"
-    said = (match["value"].strip(".,;!?").lower() for match in _SAID.finditer(text))
-    return "password" if any(value not in _ORDINARY for value in said) else ""
+    found = {kind for kind, _start, _end in _secrets(text)}
+    return next((kind for kind in _GRAVEST_FIRST if kind in found), "")
+
+
+def without_secrets(text: str) -> str:
+    """Return the text with each secret replaced by what it was, such as `[password left out]`."""
+    kept, at = [], 0
+    for kind, start, end in sorted(_secrets(text), key=lambda found: (found[1], -found[2])):
+        if end <= at:
+            continue
+        kept += [text[at : max(start, at)], f"[{kind.replace('_', ' ')} left out]"]
+        at = end
+    return "".join([*kept, text[at:]])
+
+
+def _secrets(text: str) -> Iterator[tuple[str, int, int]]:
+    """Yield (kind, start, end) of each secret."""
+    for match in _PRIVATE_KEY.finditer(text):
+        yield "private_key", match.start(), match.end()
+    for match in _ACCESS_KEYS.finditer(text):
+        yield "access_key", match.start(), match.end()
+    for match in _CARD.finditer(text):
+        if _is_card(match.group()):
+            yield "card_number", match.start(), match.end()
+    for match in (*_ASSIGNED.finditer(text), *_PIN.finditer(text)):
+        yield "password", match.start(), match.end()
+    for match in _SAID.finditer(text):
+        if match["value"].strip(".,;!?").lower() not in _ORDINARY:
+            yield "password", match.start("value"), match.end("value")
 
 
 def _is_card(text: str) -> bool:

@@ -15,6 +15,8 @@ class Flow(StrEnum):
     API_EMBEDDING = "api.embedding"
     ATTACHMENT_SUMMARY = "attachment.summary"
     EMBED_TEXT = "embed.text"
+    MEMORY_EXTRACTION = "memory.extraction"
+    MEMORY_CONSOLIDATION = "memory.consolidation"
     HEALTH_PROBE = "health.probe"
     PROMPT_EVALUATION = "prompt.evaluation"
 

@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET
 
-from apps.accounts.permissions import CHAT_USER, TENANT_ADMIN
+from apps.accounts.permissions import CHAT_USER, MEMORY_READ, TENANT_ADMIN
 from apps.conversations import selectors as conversations
 from apps.conversations.errors import ConversationNotFound
 from apps.core import scope
@@ -69,6 +69,7 @@ def chat(request: HttpRequest, conversation_id: UUID | None = None) -> HttpRespo
         "first_name": person.split()[0] if person.split() else person,
         "starters": STARTERS,
         "manages": actor.may(TENANT_ADMIN),
+        "remembers": actor.may(MEMORY_READ),
         "boot": {
             "conversation_id": conversation_id,
             "max_characters": settings.CHAT_MESSAGE_MAX_CHARACTERS,

@@ -38,7 +38,9 @@ FLOWS = {
     "api.answer": lazy("Answers to programs"),
     "api.embedding": lazy("Vectors for programs"),
     "attachment.summary": lazy("Summaries of files"),
+    "memory.consolidation": lazy("Summaries of memories"),
     "embed.text": lazy("Search and memory"),
+    "memory.extraction": lazy("Learning from messages"),
     "health.probe": lazy("Health checks"),
     "prompt.evaluation": lazy("Evaluations of prompts"),
 }

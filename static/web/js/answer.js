@@ -56,7 +56,7 @@ export class AnswerView {
     this.markdown = new MarkdownView(part("body"));
     this.calls = new CallsView(part("calls"));
     this.parts = Object.fromEntries(
-      ["reasoning", "thoughts", "waiting", "status-line", "reference", "actions", "model", "level", "pager", "pager-text", "pinned", "choose", "column-head"]
+      ["reasoning", "thoughts", "waiting", "status-line", "reference", "actions", "model", "level", "pager", "pager-text", "pinned", "choose", "column-head", "memories", "memories-text"]
         .map((name) => [name, part(name)]),
     );
     this.buttons = Object.fromEntries(
@@ -135,7 +135,13 @@ export class AnswerView {
     }
     buttons.regenerate.hidden = message.kind === "command";
     this.parts.pinned.hidden = !message.pinned;
+    this.#showMemories(message.memories_used ?? 0);
     this.root.classList.toggle("is-command", message.kind === "command");
+  }
+
+  #showMemories(count) {
+    this.parts.memories.hidden = count === 0;
+    this.parts["memories-text"].textContent = count === 1 ? "1 memory" : `${count} memories`;
   }
 
   #showLevel({ level }) {

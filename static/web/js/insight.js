@@ -34,8 +34,11 @@ const STEPS = {
 const sourceName = (source) => SOURCES[source] ?? String(source ?? "Other").replaceAll("_", " ");
 const count = (value) => (value ?? 0).toLocaleString();
 
-/** @param {object} view  the turn as REST shows it */
-export async function openInsight(turnId, labelOf) {
+/**
+ * @param {(id: string) => string} labelOf  what people call a model
+ * @param {{first?: string}} options  `memories`: what was remembered stands above all else
+ */
+export async function openInsight(turnId, labelOf, { first = "" } = {}) {
   const { element } = panelDialog("About this answer", { wide: true });
   element.append(make("p", { className: "soft" }, "Loading…"));
   try {
@@ -44,7 +47,12 @@ export async function openInsight(turnId, labelOf) {
       api.optional(api.getContext(turnId)),
       api.optional(api.getTrace(turnId)),
     ]);
-    element.replaceChildren(facts(turn, labelOf), ...(context ? [seen(context)] : []), ...(trace ? [steps(trace)] : []));
+    const used = context ? remembered(context) : "";
+    element.replaceChildren(
+      ...(first === "memories" ? [used, facts(turn, labelOf)] : [facts(turn, labelOf), used]),
+      ...(context ? [seen(context)] : []),
+      ...(trace ? [steps(trace)] : []),
+    );
   } catch (error) {
     element.replaceChildren(make("p", {}, `This could not be loaded. ${error.message}`));
   }
@@ -70,7 +78,7 @@ function seen(context) {
   if (!context.known) {
     return section("What the model saw", make("p", { className: "soft" }, "Nothing was recorded for this answer."));
   }
-  const taken = context.items.filter((item) => item.taken);
+  const taken = context.items.filter((item) => item.taken && !isMemory(item));
   const cut = context.items.filter((item) => !item.taken);
   const counted = context.exact ? "" : " (estimated)";
   const parts = [
@@ -80,6 +88,33 @@ function seen(context) {
   if (cut.length) parts.push(make("h4", {}, `Left out (${cut.length})`), list(cut));
   if (context.missing.length) parts.push(make("p", {}, `Could not be asked: ${context.missing.join(", ")}.`));
   return section("What the model saw", ...parts);
+}
+
+const isMemory = (item) => item.id.startsWith("memory:");
+
+/** Everything remembered that went into the answer: what, why, and where it can be corrected. */
+function remembered(context) {
+  const used = context.known ? context.items.filter((item) => item.taken && isMemory(item)) : [];
+  if (!used.length) return "";
+  return section("Memories used", make("ul", { className: "insight-list memories" }, ...used.map(memory)));
+}
+
+function memory(item) {
+  const id = item.id.slice("memory:".length);
+  const text = item.preview || "It was forgotten since, or it is not yours to see.";
+  const links = [];
+  if (item.remembered === "memory") links.push(make("a", { href: `/settings/memory/${id}/` }, "Why Karen believes this"));
+  if (item.remembered === "said" && item.conversation_id) {
+    links.push(make("a", { href: `/chat/${item.conversation_id}/#m-${id}` }, "Open the message"));
+  }
+  const because = item.because ? `${item.because}.` : "";
+  return make(
+    "li",
+    {},
+    make("p", { className: item.preview ? "memories-text" : "soft" }, item.remembered === "said" ? `“${text}”` : text),
+    ...(because ? [make("p", { className: "memories-why" }, because)] : []),
+    ...links.map((link) => make("p", { className: "memories-why" }, link)),
+  );
 }
 
 const section = (title, ...parts) =>

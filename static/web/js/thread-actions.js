@@ -44,6 +44,7 @@ export class ThreadActions {
       dislike: () => this.#rate(message, -1),
       choose: () => this.open.showBranch(message.id),
       more: () => this.#more(button, message),
+      memories: () => openInsight(message.turn_id, (id) => this.models.labelOf(id), { first: "memories" }),
     };
     actions[action]?.();
   }

@@ -52,6 +52,7 @@ _ARGUMENTS: dict[str, object] = {
     "prompt": "conversation.title",
     "part": "message 1",
     "variable": "question",
+    "memory_ids": [UUID(int=7)],
 }
 
 

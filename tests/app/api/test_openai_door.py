@@ -14,7 +14,8 @@ from pytest_django.fixtures import Settings
 
 from apps.accounts import services as accounts
 from apps.accounts.models.api_keys import ApiKey
-from apps.api.openai import chat, door, exchange
+from apps.api import exchange
+from apps.api.openai import chat, door
 from apps.core import scope
 from apps.core.concurrency import platform_db
 from apps.core.scope import TenantRef

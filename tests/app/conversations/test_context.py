@@ -235,7 +235,7 @@ def test_memories_stand_right_before_the_question_and_pinned_ones_at_the_beginni
     assert seen(scribe.asked[-1]).count("Porto") == 1
     (recalled,) = items(context_of(browser, turn), "memory")
     assert (recalled["taken"], recalled["preview"]) == (True, "My sister Ada lives in Porto")
-    assert "words 1" in recalled["why"]
+    assert "words +0.30" in recalled["why"]
     with scope.tenant_scope(committed.acme):
         assert Memory.objects.get(text__contains="Porto").use_count >= 1
 

@@ -341,8 +341,12 @@ EXEMPT: dict[str, str] = {
     "POST keys": "keys are of accounts",
     "DELETE keys/<uuid:key_id>": "keys are of accounts",
     "POST memories": "memories are of memory",
+    "DELETE memories": "memories are of memory",
+    "POST memories/search": "it only reads",
+    "POST memories/forget": "memories are of memory",
     "PATCH memories/<uuid:memory_id>": "memories are of memory",
     "DELETE memories/<uuid:memory_id>": "memories are of memory",
+    "PUT memory-policy": "a policy is of memory",
     "POST attachments": "a file that was not sent yet is in no conversation",
     "DELETE attachments/<uuid:attachment_id>": "the message that it was sent with stays as it is",
 }

@@ -19,6 +19,7 @@ from apps.memory import selectors, services
 from apps.memory.contracts import MemoryChange, MemoryKind
 from apps.memory.errors import RecallUnavailable
 from apps.memory.models import Memory
+from apps.memory.recall import recall
 from apps.providers import registry
 from tests.fixtures.database import World
 from tests.fixtures.people import People
@@ -61,9 +62,7 @@ def keep(actor: Actor, *texts: str) -> list[UUID]:
 
 def texts_of(actor: Actor, query: str, k: int = 5) -> list[str]:
     assert actor.id is not None
-    return [
-        each.text for each in selectors.recall(query=query, subject_id=actor.id, k=k, within_s=30)
-    ]
+    return [each.text for each in recall(query=query, subject_id=actor.id, k=k, within_s=30)]
 
 
 def test_what_is_remembered_is_listed_newest_first(browser: Client) -> None:
@@ -201,7 +200,7 @@ def test_two_tenants_with_equal_ids_remember_different_things(
         rows = browser_of(people.bea, ref).get(MEMORIES).json()["results"]
         assert [row["text"] for row in rows] == [f"of {ref.slug}"]
         with scope.tenant_scope(ref):
-            found = selectors.recall(query="of", subject_id=people.bea, k=5, within_s=30)
+            found = recall(query="of", subject_id=people.bea, k=5, within_s=30)
             assert all(each.text == f"of {ref.slug}" for each in found)
 
 
@@ -266,10 +265,10 @@ def test_recall_finds_by_words_before_any_vector_was_computed(in_acme: Actor) ->
     keep(in_acme, *_FACTS)
 
     assert in_acme.id is not None
-    found = selectors.recall(query="When is deployment?", subject_id=in_acme.id, k=3, within_s=30)
+    found = recall(query="When is deployment?", subject_id=in_acme.id, k=3, within_s=30)
 
     assert found[0].text == _FACTS[2]
-    assert "words 1" in found[0].why
+    assert "words +0.30" in found[0].why
 
 
 def test_recall_finds_by_meaning_what_shares_no_word(in_acme: Actor) -> None:
@@ -296,7 +295,7 @@ def test_recall_works_without_an_embedding_model(in_acme: Actor) -> None:
     )
     try:
         assert in_acme.id is not None
-        found = selectors.recall(query="my sister Ada", subject_id=in_acme.id, k=3, within_s=30)
+        found = recall(query="my sister Ada", subject_id=in_acme.id, k=3, within_s=30)
     finally:
         registry.register_embedder(present)
 
@@ -308,13 +307,13 @@ def test_recall_works_without_full_text(in_acme: Actor, committed: World) -> Non
     keep(in_acme, *_FACTS)
     services.embed_waiting()
     with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE memory_memory RENAME COLUMN words TO words_away")
+        cursor.execute("ALTER TABLE memory_posting RENAME TO memory_posting_away")
     try:
         assert in_acme.id is not None
-        found = selectors.recall(query="my sister Ada", subject_id=in_acme.id, k=3, within_s=30)
+        found = recall(query="my sister Ada", subject_id=in_acme.id, k=3, within_s=30)
     finally:
         with connection.cursor() as cursor:
-            cursor.execute("ALTER TABLE memory_memory RENAME COLUMN words_away TO words")
+            cursor.execute("ALTER TABLE memory_posting_away RENAME TO memory_posting")
 
     assert found[0].text == _FACTS[0]
     assert "without words" in found[0].why
@@ -325,7 +324,7 @@ def test_recall_without_any_signal_says_so(in_acme: Actor) -> None:
 
     assert in_acme.id is not None
     with pytest.raises(RecallUnavailable):
-        selectors.recall(query="Ada", subject_id=in_acme.id, k=3, within_s=0)
+        recall(query="Ada", subject_id=in_acme.id, k=3, within_s=0)
 
 
 @pytest.mark.parametrize(

@@ -1,46 +1,44 @@
-"""What changes memories."""
+"""What people change in memories: remember, update, forget."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import F
 
 from apps.audit import services as audit
 from apps.core.clock import now
-from apps.core.concurrency import run_async
 from apps.core.errors import InvalidInput
-from apps.core.logging import get_logger
 from apps.core.scope import Actor
 from apps.jobs import services as jobs
-from apps.jobs.task import remaining_s
-from apps.memory import metrics
+from apps.memory import metrics, tally
 from apps.memory.contracts import (
     IMPORTANCE_DEFAULT,
     IMPORTANCE_MAX,
     IMPORTANCE_MIN,
-    TEXT_MAX,
     MemoryChange,
     MemoryKind,
     MemoryStatus,
     MemoryView,
     Remembered,
 )
-from apps.memory.domain.secrets import secret_in
-from apps.memory.domain.texts import cleaned, content_hash
-from apps.memory.errors import MemoryExists, MemoryHoldsSecret
+from apps.memory.errors import MemoryExists
 from apps.memory.models import Memory
+from apps.memory.models.memories import LIVE
 from apps.memory.selectors import access_memory, memory_view, require_subject
-from apps.providers import gateway
-from apps.providers.contracts import Flow
-from apps.providers.errors import NoModelAvailable
+from apps.memory.services.checking import checked_text
+from apps.memory.services.embedding import EMBED_TASK
+from apps.memory.services.erasing import erase_memories
+from apps.memory.services.indexing import index_memory, unindex_memory
+from apps.memory.services.quotas import require_room
+from apps.memory.services.subjects import locked_subject
+from apps.memory.services.versions import keep_version
 
-logger = get_logger(__name__)
-
-EMBED_TASK = "memory.embed_waiting"
-_EMBED_BATCH = 64
-_EMBED_RESERVE_S = 10.0
 _SOURCES_MAX = 50
+_RESTORED = ("status", "retired_at", "superseded_by_id", "valid_to", "expires_at")
+# What a change moves besides what was asked for.
+_MOVED = ("place", "words_count", "embedding", "embedding_model", "retired_at", "updated_at")
 
 
 def remember(
@@ -73,6 +71,7 @@ def remember(
         PermissionDenied: The actor lacks the permission.
         InvalidInput: The text is empty or too long, or a number is out of range.
         MemoryHoldsSecret: The text holds a card number, a key or a password.
+        MemoryFull: There is no room; says how to make some.
     """
     subject_id = require_subject(actor, permission)
     memory = Memory(
@@ -82,33 +81,26 @@ def remember(
         confidence=_checked_confidence(confidence),
         pinned_at=now() if pinned else None,
         source_message_ids=list(source_message_ids)[:_SOURCES_MAX],
-        **_checked_text(text),
+        **checked_text(text),
     )
-    for _attempt in range(2):
-        try:
-            return _remember_once(memory)
-        except IntegrityError:  # a twin of this request committed first: look again
-            continue
-    raise MemoryExists
+    return _remember_once(memory)
 
 
 @transaction.atomic  # a command of the chat remembers inside its own transaction
 def _remember_once(memory: Memory) -> Remembered:
-    known = (
-        Memory.objects.select_for_update(no_key=True)
-        .filter(
-            subject_id=memory.subject_id,
-            content_hash=memory.content_hash,
-            status=MemoryStatus.ACTIVE,
-        )
-        .first()
-    )
+    subject = locked_subject(memory.subject_id)
+    known = Memory.objects.filter(
+        LIVE, subject_id=memory.subject_id, content_hash=memory.content_hash
+    ).first()
     if known is not None:
         if memory.pinned_at is not None and known.pinned_at is None:
+            keep_version(known, ["pinned_at"], reason="pinned")
             known.pinned_at = known.updated_at = now()
             known.save(update_fields=["pinned_at", "updated_at"])
             _record("memory.updated", known, changed=["pinned"])
         return Remembered(memory=memory_view(known), created=False)
+    require_room(subject)
+    index_memory(subject, memory)
     memory.save(force_insert=True)
     _record("memory.remembered", memory, kind=memory.kind)
     jobs.enqueue_on_commit(EMBED_TASK)
@@ -127,94 +119,104 @@ def update_memory(
         MemoryNotFound: It does not exist, or it is about somebody else.
         MemoryExists: Another memory says exactly the new text.
         MemoryHoldsSecret: The new text holds a secret.
+        MemoryFull: It is to become live, and there is no room.
         InvalidInput: The text is empty or too long, or a number is out of range.
     """
+    subject = locked_subject(require_subject(actor, permission))
     memory = access_memory(actor=actor, memory_id=memory_id, permission=permission, lock=True)
     wanted = _wanted(memory, change)
     changed = [name for name, value in wanted.items() if getattr(memory, name) != value]
     if not changed:
         return memory_view(memory)
+    keep_version(memory, changed, reason="edited", by=actor.label)
+    if {"text", "status"} & set(changed):
+        unindex_memory(subject, memory)
     for name in changed:
         setattr(memory, name, wanted[name])
-    if "text" in changed:
-        memory.embedding, memory.embedding_model = None, ""
-        changed += ["embedding", "embedding_model"]
-    memory.updated_at = now()
-    try:
-        with transaction.atomic():
-            memory.save(update_fields=[*changed, "updated_at"])
-    except IntegrityError:
-        raise MemoryExists from None
-    _record("memory.updated", memory, changed=sorted(changed))
-    if not memory.embedding_model and memory.status == MemoryStatus.ACTIVE:
+    if memory.is_live and memory.place is None:
+        _require_single(memory)
+        if "status" in changed:
+            require_room(subject)
+        index_memory(subject, memory)
         jobs.enqueue_on_commit(EMBED_TASK)
+    memory.retired_at = None if memory.is_live else memory.retired_at or now()
+    memory.updated_at = now()
+    memory.save(update_fields=sorted({*changed, *_MOVED}))
+    _record("memory.updated", memory, changed=sorted(changed))
     metrics.memory_writes_total.labels("update").inc()
     return memory_view(memory)
 
 
 @transaction.atomic  # a command of the chat remembers inside its own transaction
 def forget(*, actor: Actor, permission: str, memory_id: UUID) -> None:
-    """Erase a memory with its vector.
+    """Erase a memory with all that says the same; see `erasing`.
 
     Raises:
         PermissionDenied: The actor lacks the permission.
         MemoryNotFound: It does not exist (any more), or it is about somebody else.
     """
+    subject = locked_subject(require_subject(actor, permission))
     memory = access_memory(actor=actor, memory_id=memory_id, permission=permission, lock=True)
     _record("memory.forgotten", memory)
-    memory.delete()
+    erase_memories(subject, [memory.pk], reason="forgotten")
     metrics.memory_writes_total.labels("forget").inc()
+
+
+@transaction.atomic  # a command of the chat remembers inside its own transaction
+def restore(*, actor: Actor, permission: str, memory_id: UUID) -> MemoryView:
+    """Believe again what was superseded, archived or expired; a live memory stays as it is.
+
+    It counts as used now, so that it does not fade again at once.
+
+    Raises:
+        PermissionDenied: The actor lacks the permission.
+        MemoryNotFound: It does not exist, or it is about somebody else.
+        MemoryExists: Another memory says exactly this meanwhile.
+        MemoryFull: There is no room.
+    """
+    subject = locked_subject(require_subject(actor, permission))
+    memory = access_memory(actor=actor, memory_id=memory_id, permission=permission, lock=True)
+    if memory.is_live:
+        return memory_view(memory)
+    _require_single(memory)
+    require_room(subject)
+    told = _validity_as_told(memory)
+    keep_version(memory, _RESTORED, reason="restored", by=actor.label)
+    moment = now()
+    memory.status, memory.retired_at, memory.superseded_by = MemoryStatus.ACTIVE, None, None
+    memory.valid_to = told
+    memory.last_used_at = memory.updated_at = moment
+    if memory.expires_at is not None and memory.expires_at <= moment:
+        memory.expires_at = None
+    index_memory(subject, memory)
+    jobs.enqueue_on_commit(EMBED_TASK)
+    moved = {name.removesuffix("_id") for name in _RESTORED}
+    memory.save(
+        update_fields=sorted({*moved, "place", "words_count", "last_used_at", "updated_at"})
+    )
+    _record("memory.restored", memory)
+    metrics.memory_writes_total.labels("restore").inc()
+    return memory_view(memory)
+
+
+def _validity_as_told(memory: Memory) -> datetime | None:
+    """Return until when it was said to be true, before being superseded ended that."""
+    if memory.superseded_by_id is None:
+        return memory.valid_to
+    for version in memory.versions.order_by("-number"):
+        if "valid_to" in version.before and version.before.get("status") != memory.status:
+            told = version.before["valid_to"]
+            return datetime.fromisoformat(told) if told else None
+    return None
 
 
 def note_used(*, memory_ids: Sequence[UUID]) -> None:
     """Count that memories were given to a model."""
     if memory_ids:
+        tally.note(tally.USED, len(memory_ids))
         Memory.objects.filter(pk__in=list(memory_ids)).update(
             use_count=F("use_count") + 1, last_used_at=now()
         )
-
-
-def embed_waiting() -> int:
-    """Compute the vectors of active memories that have none, newest first.
-
-    Harmless when it runs twice: a vector is written only while the text is the one that was read.
-
-    Returns:
-        How many were written; none while no embedding model is installed.
-    """
-    written = 0
-    while remaining_s() > _EMBED_RESERVE_S:
-        waiting = list(
-            Memory.objects.filter(embedding__isnull=True, status=MemoryStatus.ACTIVE)
-            .order_by("-id")
-            .values_list("pk", "text", "content_hash")[:_EMBED_BATCH]
-        )
-        if not waiting:
-            break
-        try:
-            vectors = run_async(
-                gateway.embed(flow=Flow.EMBED_TEXT, texts=[text for _pk, text, _hash in waiting])
-            )
-        except NoModelAvailable as error:
-            logger.warning("memory.not_embedded", waiting=len(waiting), reason=str(error))
-            break
-        for (pk, _text, digest), embedding in zip(waiting, vectors, strict=True):
-            written += Memory.objects.filter(pk=pk, content_hash=digest).update(
-                embedding=list(embedding.vector), embedding_model=embedding.model
-            )
-    return written
-
-
-def _checked_text(text: str) -> dict[str, str]:
-    kept = cleaned(text)
-    if not kept:
-        raise InvalidInput(fields={"text": ["Say what to remember."]})
-    if len(kept) > TEXT_MAX:
-        raise InvalidInput(fields={"text": [f"At most {TEXT_MAX} characters."]})
-    secret = secret_in(kept)
-    if secret:
-        raise MemoryHoldsSecret(secret)
-    return {"text": kept, "content_hash": content_hash(kept)}
 
 
 def _checked_importance(importance: int) -> int:
@@ -230,12 +232,25 @@ def _checked_confidence(confidence: float) -> float:
     return confidence
 
 
+def _require_single(memory: Memory) -> None:
+    """Refuse what would say what another live memory says; the subject is locked."""
+    twins = Memory.objects.filter(
+        LIVE, subject_id=memory.subject_id, content_hash=memory.content_hash
+    ).exclude(pk=memory.pk)
+    if twins.exists():
+        raise MemoryExists
+
+
 def _wanted(memory: Memory, change: MemoryChange) -> dict[str, object]:
     wanted: dict[str, object] = {}
     if change.text is not None:
-        wanted |= _checked_text(change.text)
+        wanted |= checked_text(change.text)
     if change.kind is not None:
         wanted["kind"] = change.kind.value
+    if change.namespace is not None:
+        wanted["namespace"] = change.namespace.value
+    if change.priority is not None:
+        wanted["priority"] = change.priority.value
     if change.importance is not None:
         wanted["importance"] = _checked_importance(change.importance)
     if change.confidence is not None:

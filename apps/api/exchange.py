@@ -2,7 +2,7 @@
 
 Django's handler, its middleware and its per-chunk machinery cost more than everything else on this
 path (docs/openai-api.md has the figures), and none of it is needed: no session, no cookie, no
-form, no template. What a request does need stands in `door.py`.
+form, no template. What a request does need stands in the `door.py` of each protocol.
 """
 
 import asyncio

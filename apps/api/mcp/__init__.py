@@ -1,0 +1,1 @@
+"""Karen's memory for other assistants, over the Model Context Protocol."""

@@ -1,0 +1,61 @@
+"""Reading memories: the gate, lists, explanations; what fits a question is in `recall`."""
+
+from apps.memory.selectors.entities import entity_graph, find_entity, list_entities
+from apps.memory.selectors.explaining import (
+    explain_memory,
+    list_recalled,
+    memory_history,
+    reason_in_words,
+)
+from apps.memory.selectors.listing import (
+    choose_memories,
+    count_memories,
+    get_memory,
+    page_of_memories,
+    views_of,
+)
+from apps.memory.selectors.memories import (
+    Sampled,
+    access_memory,
+    changeset_view,
+    current_policy,
+    get_memory_policy,
+    list_changesets,
+    list_memories,
+    list_pinned,
+    list_texts,
+    memory_view,
+    page_of_live_memories,
+    policy_view,
+    require_subject,
+    sample_for_quality,
+)
+
+__all__ = [
+    "Sampled",
+    "access_memory",
+    "changeset_view",
+    "choose_memories",
+    "count_memories",
+    "current_policy",
+    "entity_graph",
+    "explain_memory",
+    "find_entity",
+    "get_memory",
+    "get_memory_policy",
+    "list_changesets",
+    "list_entities",
+    "list_memories",
+    "list_pinned",
+    "list_recalled",
+    "list_texts",
+    "memory_history",
+    "memory_view",
+    "page_of_live_memories",
+    "page_of_memories",
+    "policy_view",
+    "reason_in_words",
+    "require_subject",
+    "sample_for_quality",
+    "views_of",
+]
