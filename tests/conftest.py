@@ -43,17 +43,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             "worker_process" in getattr(item, "fixturenames", ()),
         )
     )
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take minutes, so that no process is left alone with one at the end.
-
-    The order is random otherwise, and within them.
-    """
-    items.sort(key=lambda item: not _takes_minutes(item))
-
-
-def _takes_minutes(item: pytest.Item) -> bool:
-    system = item.get_closest_marker("system") is not None
-    return system and any(item.get_closest_marker(name) for name in ("chaos", "local_model"))
