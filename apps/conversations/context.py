@@ -38,7 +38,6 @@ from apps.conversations.writing import VOLATILE, write_prompt
 from apps.core.errors import KarenError
 from apps.core.logging import get_logger
 from apps.memory import selectors as memory
-from apps.memory.contracts import RecallFilters
 from apps.memory.recall import recall
 from apps.providers import selectors as providers
 from apps.providers.contracts import ChatMessage, ModelInfo, Role, TokenCounter
@@ -47,7 +46,6 @@ from apps.providers.services.rendering import prompt_text
 logger = get_logger(__name__)
 
 _EXACT, _ESTIMATED = 0.98, 0.85  # of the window; templates and estimates may err
-_MEMORIES = RecallFilters(with_said=False)  # what was said comes from the search, as the past
 _PREFIX_SHARE = 0.5  # of the window, for what an interrupted answer said already
 
 
@@ -247,7 +245,6 @@ class _Integration:
                 subject_id=claimed.requester_id,
                 k=settings.CHAT_CONTEXT_MEMORIES,
                 is_sensitive=claimed.settings.is_sensitive,
-                filters=_MEMORIES,
             )
         except (KarenError, DatabaseError) as error:
             self._lacks("memory", error)
