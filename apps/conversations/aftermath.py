@@ -97,6 +97,8 @@ def _is_remembered(claimed: ClaimedTurn, outcome: TurnOutcome, conversation: Con
         return False
     if conversation.temporary or claimed.shared or not conversation.memory_enabled:
         return False
+    if conversation.sensitive or claimed.settings.is_sensitive:
+        return False  # a memory goes into other prompts, and those to models outside
     given = claimed.settings.permissions
     return claimed.settings.memory_enabled and (given is None or MEMORY_WRITE in given)
 

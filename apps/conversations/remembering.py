@@ -58,18 +58,15 @@ def _remember(turn: Turn) -> bool:
     said = [each for message in (turn.user_message, turn.answer) if (each := _said(turn, message))]
     if subject_id is None or not said:
         return False
-    held = TurnSettings.model_validate(turn.settings)
-    readings = memory.read_said(
-        subject_id=subject_id,
-        said=said,
-        is_sensitive=turn.conversation.sensitive or held.is_sensitive,
-    )
+    if turn.conversation.sensitive or TurnSettings.model_validate(turn.settings).is_sensitive:
+        return False
+    readings = memory.read_said(subject_id=subject_id, said=said)
     with transaction.atomic():
         try:  # whoever deletes the conversation waits, and then erases this as well
             conversation = lock_conversation(turn.conversation_id)
         except ConversationNotFound:
             return False
-        if conversation.temporary or not conversation.memory_enabled:
+        if conversation.temporary or conversation.sensitive or not conversation.memory_enabled:
             return False
         if Participant.objects.filter(conversation=conversation).exists():
             return False

@@ -75,6 +75,17 @@ def test_what_the_assistant_said_is_kept_but_teaches_nothing(owner: Person) -> N
     assert "I live in Rome." in said(owner)
 
 
+def test_a_sensitive_conversation_teaches_nothing_that_other_prompts_would_hold(
+    owner: Person,
+) -> None:
+    turn = owner.answered("I live in Rome.")
+    owner.ask("PATCH", f"conversations/{turn.conversation_id}", {"sensitive": True})
+
+    assert remember(owner, turn.turn_id) == 0
+    assert texts(owner) == []
+    assert said(owner) == []
+
+
 @pytest.mark.parametrize("options", [{"memory_enabled": False}, {"temporary": True}])
 def test_nothing_is_handed_over_where_memory_is_off(owner: Person, options: dict[str, Any]) -> None:
     conversation = owner.ask("POST", "conversations", options, status=201)["id"]
