@@ -47,7 +47,7 @@ FROM (
         {cosine} AS cosine
     FROM memory_memory
     WHERE subject_id = %(subject)s AND status IN ('active', 'consolidating')
-        AND place IS NOT NULL {memory_filter}
+        AND place IS NOT NULL {memory_filter} {likely}
     UNION ALL
     SELECT place, words::smallint, speaker::smallint,
         (by_assistant::int + has_time::int * 2 + asks::int * 4)::smallint,
@@ -56,10 +56,31 @@ FROM (
             - '1970-01-01',
         {cosine}
     FROM memory_utterance
-    WHERE subject_id = %(subject)s {said_filter}
+    WHERE subject_id = %(subject)s {said_filter} {likely}
     ORDER BY place
 ) AS thing
 """
+# Of very many things the nearest and those with the words, each with its neighbours in a session.
+# The order of the nearest is that of an index, where there is one (`services.vector_indexes`).
+_LIKELY = """
+WITH near AS MATERIALIZED ({nearest}), likely AS MATERIALIZED (
+    SELECT place + step AS place FROM (
+        SELECT place FROM near UNION SELECT unnest(%(places)s::int[])
+    ) AS found CROSS JOIN unnest('{{-2,-1,0,1,2}}'::int[]) AS step
+    WHERE place > 0 OR step = 0
+)
+"""
+_NEAREST = """
+(SELECT place FROM {table} WHERE subject_id = %(subject)s AND embedding_model = %(model{number})s
+    {filter} ORDER BY embedding <=> %(vector{number})s::halfvec, place LIMIT %(nearest)s)
+"""
+_LIVE = " AND status IN ('active', 'consolidating') AND place IS NOT NULL"
+# An approximate index looks at as many as are wanted, and further where filters leave some out.
+_FOR_INDEXES = """
+SELECT set_config('hnsw.ef_search', %s, true),
+    set_config('hnsw.iterative_scan', 'strict_order', true)
+"""
+_IS_LIKELY = " AND place = ANY(ARRAY(SELECT place FROM likely))"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +108,19 @@ class Fetched:
     cosine: Floats
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Likely:
+    """Which of very many things to look at.
+
+    Attributes:
+        places: Those that hold the question's words.
+        nearest: How many of the nearest to the question, in each of the two tables.
+    """
+
+    places: Ints
+    nearest: int
+
+
 _COLUMNS = (
     ("place", ">i4"), ("length", ">i2"), ("speaker", ">i2"), ("flags", ">i2"),
     ("cohesion", ">f4"), ("at", ">f8"), ("importance", ">f4"), ("uses", ">i4"),
@@ -111,19 +145,37 @@ def fetch_postings(
 
 
 def fetch_things(
-    *, subject_id: UUID, vectors: Sequence[Embedding], filters: RecallFilters
+    *,
+    subject_id: UUID,
+    vectors: Sequence[Embedding],
+    filters: RecallFilters,
+    likely: Likely | None = None,
 ) -> Fetched:
-    """Return everything that may be recalled, with its cosine.
+    """Return what may be recalled, with its cosine, in the order of the places.
 
     Args:
         subject_id: Whose memory.
         vectors: The question's vectors, one for each model that made vectors of the subject's.
         filters: What may be recalled at all.
+        likely: Not everything, as that would be very much.
     """
     cosine, arguments = _cosine(vectors)
     memory_filter, said_filter, wanted = _filters(filters)
-    statement = _THINGS.format(cosine=cosine, memory_filter=memory_filter, said_filter=said_filter)
+    statement = _THINGS.format(
+        cosine=cosine,
+        memory_filter=memory_filter,
+        said_filter=said_filter,
+        likely=_IS_LIKELY if likely else "",
+    )
+    if likely:
+        statement = (
+            _LIKELY.format(nearest=_nearest(vectors, memory_filter, said_filter)) + statement
+        )
+        places = ",".join(map(str, likely.places))
+        wanted |= {"places": f"{{{places}}}", "nearest": likely.nearest}
     with connection.cursor() as cursor:
+        if likely:
+            cursor.execute(_FOR_INDEXES, [str(likely.nearest)])
         cursor.execute(statement, {"subject": subject_id, **arguments, **wanted})
         row = cursor.fetchone() or ()
     columns: dict[str, Floats | Ints] = {}
@@ -131,6 +183,19 @@ def fetch_things(
         whole = kind[1] == "i" and name not in {"length", "uses"}
         columns[name] = _ints(packed, kind) if whole else _floats(packed, kind)
     return Fetched(**columns)  # type: ignore[arg-type]  # by name, as _COLUMNS says
+
+
+def _nearest(vectors: Sequence[Embedding], memory_filter: str, said_filter: str) -> str:
+    """Return SQL for the places of what is nearest, in each table for each of the vectors."""
+    arms = [
+        _NEAREST.format(table=table, number=number, filter=wanted)
+        for number in range(len(vectors))
+        for table, wanted in (
+            ("memory_memory", _LIVE + memory_filter),
+            ("memory_utterance", said_filter),
+        )
+    ]
+    return " UNION ALL ".join(arms) or "SELECT NULL::int AS place WHERE false"
 
 
 def _cosine(vectors: Sequence[Embedding]) -> tuple[str, dict[str, Any]]:
@@ -164,8 +229,13 @@ def _filters(filters: RecallFilters) -> tuple[str, str, dict[str, Any]]:
             memories.append(f"coalesce(valid_from, created_at) {sign} %({name})s")
             said.append(f"said_at {sign} %({name})s")
             arguments[name] = moment
+    if filters.except_conversation_id is not None:
+        said.append("conversation_id <> %(except)s")
+        arguments["except"] = filters.except_conversation_id
     if not filters.with_said:
         said.append("false")
+    if not filters.with_memories:
+        memories.append("false")
     return _and(memories), _and(said), arguments
 
 

@@ -28,6 +28,7 @@ from apps.memory.domain.ranking import Asked, Postings, Ranked, Things
 from apps.memory.errors import RecallUnavailable
 from apps.memory.fetching import (
     Fetched,
+    Likely,
     day_number,
     fetch_postings,
     fetch_texts,
@@ -44,6 +45,9 @@ RECALL_S = 0.15
 _QUERY_CHARACTERS = 2_000
 _ANYTHING = RecallFilters()
 _FETCHING = 0.4  # share of the time that is kept for reading; without a vector words answer alone
+# Up to so many things all are looked at, which takes some 10 ms; of more the likely ones.
+_ALL_MAX = 3_000
+_LIKELY = 400
 _DAY_S = 86_400.0
 _SAID_HALF_LIFE_DAYS = 60.0
 
@@ -80,25 +84,34 @@ def recall(
     deadline = started + within_s
     with _stage("look"):
         look = _look(subject_id, deadline)
-    if not look.anything or k <= 0:
+    if not look.count or k <= 0:
         return ()
     asked = query[:_QUERY_CHARACTERS]
     names = [name for name in look.speakers if name]
     words, meant = _looked_up(subject_id, asked, names, look.old_models, deadline, is_sensitive)
+    likely = None
+    if look.count > _ALL_MAX:
+        places = ranking.likely(words or [], look.count, _LIKELY)
+        likely = Likely(places=places, nearest=_LIKELY)
     with _stage("things"):
         things = _attempt(
             Signal.MEANING,
             lambda: _within(
-                deadline, fetch_things, subject_id=subject_id, vectors=meant, filters=filters
+                deadline,
+                fetch_things,
+                subject_id=subject_id,
+                vectors=meant,
+                filters=filters,
+                likely=likely,
             ),
         )
     if things is None:
         raise RecallUnavailable
-    moment = at or now()
+    moment, total = at or now(), look.count if likely else 0
     with _stage("rank"):
         ranked = ranking.rank(
-            _things(things, moment, look.half_lives),
-            _asked(asked, look.speakers, words or [], things, moment),
+            _things(things, moment, look.half_lives, total),
+            _asked(asked, look.speakers, words or [], things, moment, total),
             k=k,
         )
     lacking = [Signal.WORDS] if words is None else []
@@ -199,7 +212,7 @@ async def _embedded(
     return embedding
 
 
-def _things(found: Fetched, moment: datetime, half_lives: Sequence[float]) -> Things:
+def _things(found: Fetched, moment: datetime, half_lives: Sequence[float], total: int) -> Things:
     half_life_days = np.array([_SAID_HALF_LIFE_DAYS, *half_lives])  # in the order of KINDS
     kind = found.flags >> 4
     age_days = np.maximum(moment.timestamp() - found.at, 0) / _DAY_S
@@ -214,6 +227,7 @@ def _things(found: Fetched, moment: datetime, half_lives: Sequence[float]) -> Th
         recency=0.5 ** (age_days / half_life_days[kind]),
         importance=found.importance,
         uses=found.uses,
+        total=total,
     )
 
 
@@ -223,6 +237,7 @@ def _asked(
     words: Sequence[tuple[ranking.Ints, ranking.Floats]],
     found: Fetched,
     moment: datetime,
+    total: int,
 ) -> Asked:
     postings = []
     for places, frequency in words:
@@ -230,7 +245,8 @@ def _asked(
         at[at == len(found.place)] = 0
         there = found.place[at] == places if len(found.place) else np.zeros(len(at), dtype=bool)
         if there.any():  # filters may have left some out
-            postings.append(Postings(at=at[there], frequency=frequency[there]))
+            held = len(places) if total else 0
+            postings.append(Postings(at=at[there], frequency=frequency[there], held=held))
     periods = questions.named_periods(query, moment.date())
     dated = None
     if periods:

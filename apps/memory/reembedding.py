@@ -21,7 +21,7 @@ REEMBED_TASK = "memory.reembed"
 # The nearest other models before and after the present one in the indexes of the subject's models:
 # cheap where there is none, and of three models at once the third is found by its words.
 _LOOK = """
-SELECT said_count + memory_count > 0, speakers,
+SELECT said_count + memory_count, speakers,
     (SELECT max(embedding_model) FROM memory_memory WHERE subject_id = %(subject)s
         AND status IN ('active', 'consolidating')
         AND embedding_model < %(model)s AND embedding_model > ''),
@@ -47,13 +47,14 @@ _HALF_LIVES = (
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What there is about a subject: anything, said by whom, with vectors of which old models.
+    """What there is about a subject: how much, said by whom, with vectors of which old models.
 
     Attributes:
+        count: How many things can be recalled.
         half_lives: Of semantic, episodic and procedural memories, in days.
     """
 
-    anything: bool = False
+    count: int = 0
     speakers: tuple[str, ...] = ()
     old_models: tuple[str, ...] = ()
     half_lives: tuple[float, ...] = _HALF_LIVES
@@ -67,10 +68,10 @@ def look(subject_id: UUID) -> Look:
         row = cursor.fetchone()
     if row is None:
         return Look()
-    anything, speakers, *models = row[:-3]
+    count, speakers, *models = row[:-3]
     others = sorted({model for model in models if model}) if present else []
     return Look(
-        anything=anything,
+        count=count,
         speakers=tuple(speakers),
         old_models=tuple(model for model in others if registry.find_embedder(model) is not None),
         half_lives=_HALF_LIVES if row[-1] is None else tuple(map(float, row[-3:])),

@@ -5,6 +5,7 @@ from uuid import UUID
 from apps.jobs.task import global_task, tenant_task
 from apps.memory import analytics, quality, reembedding, services
 from apps.memory.analytics.exporting import EXPORT_TASK
+from apps.memory.services.vector_indexes import INDEX_VECTORS_TASK
 
 
 @tenant_task(
@@ -29,6 +30,18 @@ def embed_waiting() -> None:
 def reembed() -> None:
     """Make vectors anew that another model made."""
     reembedding.reembed()
+
+
+@tenant_task(
+    name=INDEX_VECTORS_TASK,
+    queue="default",
+    deadline_s=600,
+    expires_s=24 * 3600,
+    idempotency="state",
+)
+def index_vectors() -> None:
+    """Make and remove approximate indexes for those whose vectors are very many."""
+    services.keep_vector_indexes()
 
 
 @tenant_task(

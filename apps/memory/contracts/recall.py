@@ -43,10 +43,13 @@ class RecallFilters:
     Attributes:
         kinds: Memories of these kinds only; empty for all.
         namespaces: Memories of these namespaces only; empty for all.
-        conversation_id: What was said, and memories taken from, this conversation only.
+        conversation_id: What was said in, and memories taken from, this conversation only.
         since: Said or true from then on.
         until: Said or true until then.
         with_said: Word for word turns are recalled as well, not memories alone.
+        with_memories: Memories are recalled as well, not word for word turns alone.
+        except_conversation_id: Nothing that was said in this conversation; what was learnt from it
+            may be recalled.
     """
 
     kinds: frozenset[MemoryKind] = frozenset()
@@ -55,6 +58,8 @@ class RecallFilters:
     since: datetime | None = None
     until: datetime | None = None
     with_said: bool = True
+    with_memories: bool = True
+    except_conversation_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

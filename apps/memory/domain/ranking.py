@@ -75,6 +75,7 @@ class Things:
         recency: 1 for what is new, 0.5 after the half-life of its kind.
         importance: 0 to 1, times confidence.
         uses: How often it was given to a model.
+        total: How many things there are where these are only the likely ones of very many; else 0.
     """
 
     session: Ints
@@ -87,14 +88,20 @@ class Things:
     recency: Floats
     importance: Floats
     uses: Floats
+    total: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Postings:
-    """The things that hold one word of the question: their indexes, and how often."""
+    """The things that hold one word of the question: their indexes, and how often.
+
+    Attributes:
+        held: How many hold it, where `at` has only the likely ones; else 0.
+    """
 
     at: Ints
     frequency: Floats
+    held: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,12 +182,36 @@ def words(things: Things, postings: Sequence[Postings], leaning: Floats) -> Floa
     lexeme, place, tf = _widened(things, postings, leaning)
     length = things.length + leaning * around(things.length, things.session)
     norm = K1 * (1 - B + B * length / max(float(length.mean()), 1e-9))
-    holding = np.bincount(lexeme, minlength=len(postings))
-    rarity = np.log1p((size - holding + 0.5) / (holding + 0.5)) * (K1 + 1)
+    held = np.array([each.held for each in postings])
+    holding = np.maximum(np.bincount(lexeme, minlength=len(postings)), held)
+    rarity = _rarity(holding, max(things.total, size)) * (K1 + 1)
     gained = rarity[lexeme] * tf / (tf + norm[place])
     score: Floats = np.bincount(place, gained, minlength=size).astype(np.float64, copy=False)
     best = float(score.max())
     return score / best if best > 0 else score
+
+
+def likely(words: Sequence[tuple[Ints, Floats]], total: int, k: int) -> Ints:
+    """Return the `k` places whose own words fit best, in no order: which of very many to look at.
+
+    Args:
+        words: (places, frequencies) for each word of the question.
+        total: How many things there are.
+        k: Most places.
+    """
+    if not words:
+        return np.zeros(0, dtype=np.int64)
+    places, row = np.unique(np.concatenate([at for at, _tf in words]), return_inverse=True)
+    gained = [
+        _rarity(np.array([len(at)]), max(total, len(places))) * tf / (tf + K1) for at, tf in words
+    ]
+    score = np.bincount(row, np.concatenate(gained)).astype(np.float64, copy=False)
+    return places[_best(score, k)]
+
+
+def _rarity(holding: Ints, size: int) -> Floats:
+    rarity: Floats = np.log1p((size - holding + 0.5) / (holding + 0.5))
+    return rarity
 
 
 def _widened(

@@ -427,6 +427,13 @@ class Migration(migrations.Migration):
                 name="memory_once",
             ),
         ),
+        # lint: allow sql-index: nothing is released: no rows, no old code
+        migrations.AddConstraint(
+            model_name="memory",
+            constraint=models.UniqueConstraint(
+                fields=("subject_id", "place"), name="memory_in_place"
+            ),
+        ),
         # lint: allow sql-constraint: nothing is released: no rows, no old code
         migrations.AddConstraint(
             model_name="memory",

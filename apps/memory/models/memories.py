@@ -116,6 +116,7 @@ class Memory(models.Model):
             models.UniqueConstraint(
                 fields=("subject_id", "content_hash"), condition=LIVE, name="memory_once"
             ),
+            models.UniqueConstraint(fields=("subject_id", "place"), name="memory_in_place"),
             models.CheckConstraint(condition=Q(place__lt=0), name="memory_place"),
             models.CheckConstraint(
                 condition=Q(importance__gte=IMPORTANCE_MIN, importance__lte=IMPORTANCE_MAX),

@@ -23,6 +23,7 @@ from apps.memory.services.said import take_in, unsay
 from apps.memory.services.sweeping import sweep_memories, sweep_workspaces
 from apps.memory.services.undoing import undo_changeset
 from apps.memory.services.unlearning import forget_messages
+from apps.memory.services.vector_indexes import keep_vector_indexes
 
 __all__ = [
     "EMBED_TASK",
@@ -39,6 +40,7 @@ __all__ = [
     "forget_all",
     "forget_messages",
     "keep_readings",
+    "keep_vector_indexes",
     "learn",
     "look_at_memories",
     "note_used",

@@ -30,6 +30,7 @@ from apps.memory.services.quotas import PRESSURE
 from apps.memory.services.said import erase_said
 from apps.memory.services.strength import STAYS, strength_now
 from apps.memory.services.subjects import locked_subject
+from apps.memory.services.vector_indexes import enqueue_vector_indexes, is_crowded
 from apps.tenants import selectors as tenants
 
 logger = get_logger(__name__)
@@ -68,6 +69,8 @@ def sweep_memories() -> dict[str, int]:
     done["quota"] = _keep_quotas(policy)
     done["retention"] = _keep_retention(policy, moment)
     done["said_retention"] = _keep_said_retention(policy, moment)
+    if is_crowded():
+        enqueue_vector_indexes()
     if any(done.values()):
         logger.info("memory.swept", **done)
     return done

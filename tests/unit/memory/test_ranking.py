@@ -1,10 +1,12 @@
 """The ranking of what fits a question: its laws."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given, strategies as st
 
 from apps.memory.contracts import Signal
-from apps.memory.domain.ranking import Asked, Postings, Things, rank, signals
+from apps.memory.domain.ranking import Asked, Postings, Things, likely, rank, signals
 
 
 def things(count: int, **columns: list[float]) -> Things:
@@ -120,3 +122,44 @@ def test_no_signal_leaves_its_bounds(cosines: list[float]) -> None:
 
     assert 0 <= parts[Signal.WORDS].min() <= parts[Signal.WORDS].max() <= 0.3 + 1e-9
     assert abs(parts[Signal.MEANING]).max() <= 1 + 1e-9
+
+
+@given(
+    st.lists(
+        st.dictionaries(st.integers(1, 40), st.integers(1, 5), min_size=1), min_size=1, max_size=4
+    ),
+    st.integers(1, 40),
+)
+def test_the_likely_places_are_those_that_hold_most_of_the_rarest_words(
+    words: list[dict[int, int]], k: int
+) -> None:
+    held = [
+        (np.array(sorted(word), dtype=np.int64), np.array([float(word[at]) for at in sorted(word)]))
+        for word in words
+    ]
+    everywhere = {at for word in words for at in word}
+
+    found = [int(place) for place in likely(held, 40, k)]
+
+    def gained(place: int) -> float:
+        return sum(
+            float(np.log1p((40 - len(word) + 0.5) / (len(word) + 0.5)))
+            * word[place] / (word[place] + 1.2)
+            for word in words if place in word
+        )  # fmt: skip
+
+    assert len(found) == len(set(found)) == min(k, len(everywhere))
+    left_out = everywhere - set(found)
+    assert all(gained(out) <= gained(at) + 1e-9 for out in left_out for at in found)
+
+
+def test_a_word_is_as_rare_as_among_all_things_not_only_among_the_likely_ones() -> None:
+    common = Postings(at=np.array([0]), frequency=np.ones(1), held=900)
+    rare = Postings(at=np.array([1]), frequency=np.ones(1), held=2)
+
+    few = signals(things(3), Asked(postings=[common, rare], cosine=None))[Signal.WORDS]
+    many = replace(things(3), total=1_000)
+    words = signals(many, Asked(postings=[common, rare], cosine=None))[Signal.WORDS]
+
+    assert few[0] < few[1]  # held by more than there are: `total` says nothing here
+    assert words[0] < words[1] / 5
