@@ -1,6 +1,7 @@
 """The ranking of what fits a question: its laws."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from hypothesis import given, strategies as st
@@ -11,7 +12,7 @@ from apps.memory.domain.ranking import Asked, Postings, Things, likely, rank, si
 
 def things(count: int, **columns: list[float]) -> Things:
     """Return things that differ only in what is given; all of one session."""
-    plain = {
+    plain: dict[str, Any] = {
         "session": np.zeros(count, dtype=np.int64),
         "length": np.full(count, 10.0),
         "speaker": np.zeros(count, dtype=np.int64),
