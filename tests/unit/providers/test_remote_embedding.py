@@ -274,7 +274,7 @@ async def test_a_redis_that_is_away_is_not_waited_for(settings: Settings, answer
         assert await cache.find("m", 1, [f"text {number}"]) == {}
         await cache.keep("m", {f"text {number}": array("f", [1.0])})
 
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 1.5  # each waited for would cost 50 ms or more
     assert set(await cache.find("m", 1, ["text 7"])) == {"text 7"}
     await async_redis(RedisRole.CACHE).connection_pool.disconnect()
     silent.close()

@@ -51,13 +51,13 @@ def _pids(folder: Path, *, without: int = 0) -> list[int]:
     pytest.fail("the children did not start")
 
 
-def test_a_killed_child_is_back_within_a_second(tmp_path: Path) -> None:
+def test_a_killed_child_is_back_within_seconds(tmp_path: Path) -> None:
     with _start(tmp_path) as supervisor:
         polite, stubborn = _pids(tmp_path)
         started = time.monotonic()
         os.kill(polite, signal.SIGKILL)
         replaced, same = _pids(tmp_path, without=polite)
-        assert time.monotonic() - started < 1.0
+        assert time.monotonic() - started < 5
         assert replaced != polite
         assert same == stubborn
         supervisor.send_signal(signal.SIGTERM)
