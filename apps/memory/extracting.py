@@ -23,10 +23,10 @@ from apps.memory.domain import weighing
 from apps.memory.domain.clauses import clauses_in, written_out
 from apps.memory.domain.extraction import Candidate
 from apps.memory.domain.happenings import changes_plans
-from apps.memory.domain.secrets import secret_in
 from apps.memory.domain.slots import SELF, VALUE_MAX, Holds, plain_value, slot_of
 from apps.memory.domain.texts import cleaned
 from apps.memory.prompts import READ
+from apps.memory.secrets import secret_in
 from apps.providers import gateway, selectors as providers
 from apps.providers.contracts import Flow, ModelInfo, ModelRequest, Origin, TextDelta
 from apps.providers.errors import ProviderTimeout

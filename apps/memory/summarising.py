@@ -14,8 +14,8 @@ from apps.core.logging import get_logger
 from apps.jobs.task import remaining_s
 from apps.memory.contracts import TEXT_MAX
 from apps.memory.domain.digests import tells
-from apps.memory.domain.secrets import secret_in
 from apps.memory.domain.texts import cleaned
+from apps.memory.secrets import secret_in
 from apps.providers import gateway, selectors as providers
 from apps.providers.contracts import Flow, ModelInfo, ModelRequest, Origin, Role, TextDelta
 from apps.providers.errors import ProviderTimeout

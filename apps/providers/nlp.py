@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from django.utils.module_loading import import_string
 
 from apps.providers import catalogue
-from apps.providers.domain.pii import PiiFinding, find_pii, without_overlaps
+from apps.providers.domain.pii import PiiFinding, find_pii, find_secrets, without_overlaps
 from apps.providers.engine.reader import beside_reader, in_reader
 
 if TYPE_CHECKING:
@@ -83,6 +83,11 @@ def find_personal(text: str) -> tuple[PiiFinding, ...]:
         found = beside_reader(read_personal, text, _model_folder())
         _kept.put(place, found)
     return found
+
+
+def secrets_in(text: str) -> tuple[PiiFinding, ...]:
+    """Return the keys, passwords and numbers of cards in `text`, in order, none overlapping."""
+    return find_secrets(text)
 
 
 async def find_personal_async(text: str) -> tuple[PiiFinding, ...]:

@@ -2,9 +2,9 @@
 
 from apps.core.errors import InvalidInput
 from apps.memory.contracts import TEXT_MAX
-from apps.memory.domain.secrets import secret_in
 from apps.memory.domain.texts import cleaned, content_hash
 from apps.memory.errors import MemoryHoldsSecret
+from apps.memory.secrets import secret_in
 
 
 def checked_text(text: str) -> dict[str, str]:

@@ -17,11 +17,11 @@ from apps.core.errors import KarenError
 from apps.core.logging import get_logger
 from apps.memory.contracts import EntityKind, Learnt, Said, SecretsPolicy
 from apps.memory.domain.extraction import Candidate, Setting, candidates_in
-from apps.memory.domain.secrets import secret_in, without_secrets
 from apps.memory.domain.slots import SELF
 from apps.memory.extracting import model_candidates
 from apps.memory.models import Changeset, Memory, Subject, Utterance
 from apps.memory.models.memories import LIVE
+from apps.memory.secrets import secret_in, without_secrets
 from apps.memory.selectors import current_policy
 from apps.memory.services.learnt import keep_candidates
 from apps.memory.services.said import take_in

@@ -10,10 +10,10 @@ from apps.jobs import services as jobs
 from apps.memory import metrics, postings
 from apps.memory.contracts import Said, SubjectKind
 from apps.memory.domain.dates import names_time, periods_in
-from apps.memory.domain.secrets import without_secrets
 from apps.memory.domain.texts import cleaned
 from apps.memory.models import Subject, Utterance
 from apps.memory.models.said import SESSION_SIZE
+from apps.memory.secrets import without_secrets
 from apps.memory.services.embedding import EMBED_TASK
 from apps.memory.services.subjects import locked_subject
 

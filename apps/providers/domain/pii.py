@@ -19,6 +19,7 @@ __all__ = [
     "PiiFinding",
     "PiiKind",
     "find_pii",
+    "find_secrets",
     "secret_screens",
     "shifted",
     "sure_enough",
@@ -47,16 +48,22 @@ class PiiFinding:
 
 _CONTEXT_BEFORE, _CONTEXT_AFTER = 40, 20  # characters in which a telling word is looked for
 _CONTEXT_GAIN = 0.4
+_OF_SECRETS = [each for each in PATTERNS if each.kind in {PiiKind.SECRET, PiiKind.CARD}]
 _SEPARATORS = re.compile(r"[ .\-/()\u00a0]")
 
 
 def find_pii(text: str) -> tuple[PiiFinding, ...]:
     """Return what the patterns find, in order and without overlaps; takes linear time."""
-    return without_overlaps(_matches(text))
+    return without_overlaps(_matches(text, PATTERNS))
 
 
-def _matches(text: str) -> Iterator[PiiFinding]:
-    for pattern in PATTERNS:
+def find_secrets(text: str) -> tuple[PiiFinding, ...]:
+    """Return keys, passwords and numbers of cards, as `find_pii`; nothing else hides them."""
+    return without_overlaps(_matches(text, _OF_SECRETS))
+
+
+def _matches(text: str, patterns: Iterable[Pattern]) -> Iterator[PiiFinding]:
+    for pattern in patterns:
         if pattern.hint and not any(character in text for character in pattern.hint):
             continue
         for match in pattern.shape.finditer(text):

@@ -154,12 +154,21 @@ _KEY_SHAPES = r"""
       | eyJ[A-Za-z0-9_-]{8,2048}\.eyJ[A-Za-z0-9_-]{8,4096}\.[A-Za-z0-9_-]{8,1024}   # JWT
     )(?![A-Za-z0-9])
 """
-_SAID = r"""
+_WHOSE = r"""
+    (?:[^\S\n]{1,4}(?:to|for|of|für|von)[^\S\n]{1,4}[^\s:=]{1,40}(?:[^\S\n]{1,4}[^\s:=]{1,40})?
+      |[^\S\n]?\([^()\n]{0,30}\))?
+"""
+_IS = r"(?:[:=]|(?:is|was|lautet|ist|est|es)\b[^\S\n]{0,2}:?)"
+_SAID = rf"""
     \b(?:pass(?:word|wort|phrase|code|wd)|kennwort|pwd|mot\ de\ passe|contraseña
       |(?:api|access|secret|private)[ _-]?(?:key|token)|client[ _-]?secret|bearer)\b
-    [^\S\n]{0,4}["'`]?[^\S\n]{0,4}
-    (?:[:=]|(?:is|was|lautet|ist|est|es)\b[^\S\n]{0,2}:?)[^\S\n]{0,4}
-    ["'`]?(?P<value>[^\s"'`,;]{4,200})
+    {_WHOSE}
+    [^\S\n]{{0,4}}["'`]?[^\S\n]{{0,4}}{_IS}[^\S\n]{{0,4}}
+    ["'`]?(?P<value>[^\s"'`,;]{{4,200}})
+"""
+_NUMBER_SAID = rf"""
+    \b(?:pin|cvv|cvc)(?:[ -]?(?:code|number))?\b {_WHOSE}
+    [^\S\n]{{0,4}}{_IS}?[^\S\n]{{0,4}}(?P<value>\d{{3,8}})(?![\w.])
 """
 # Words that follow "the password is" without being one.
 _ORDINARY = frozenset(
@@ -173,7 +182,7 @@ _ORDINARY = frozenset(
 
 
 def _is_secret_word(value: str) -> bool:
-    return value.lower().rstrip(".!?:)") not in _ORDINARY and not value.startswith(("<", "{", "$"))
+    return value.lower().rstrip(".!?:)") not in _ORDINARY and not value.startswith(("<", "{", "[", "$"))
 
 
 def _is_ip(value: str) -> bool:
@@ -195,7 +204,8 @@ PATTERNS = (
         detail="private_key",
         shape=_shape(
             r"(?P<value>-----BEGIN\ [A-Z0-9 ]{0,30}PRIVATE\ KEY-----"
-            r"(?:[A-Za-z0-9+/=\s:,-]{0,8000}-----END\ [A-Z0-9 ]{0,30}PRIVATE\ KEY-----)?)"
+            r"(?:[A-Za-z0-9+/=\s:,-]{0,8000}?-----END\ [A-Z0-9 ]{0,30}PRIVATE\ KEY-----"
+            r"|[A-Za-z0-9+/=\s:,]{0,8000}))"  # cut off: what looks like the rest of it
         ),
         score=1.0,
         hint="-",
@@ -214,6 +224,13 @@ PATTERNS = (
         score=0.8,
         check=_is_secret_word,
         raw=True,
+    ),
+    Pattern(
+        kind=PiiKind.SECRET,
+        detail="pin",
+        shape=_shape(_NUMBER_SAID, re.IGNORECASE),
+        score=0.8,
+        hint=_DIGITS,
     ),
     Pattern(
         kind=PiiKind.EMAIL,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from apps.memory.domain.secrets import secret_in
+from apps.memory.secrets import secret_in, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,8 @@ from apps.memory.domain.secrets import secret_in
         ("api_key=abcd1234efgh", "password"),
         ("My PIN is 4821", "password"),
         ("CVV 123", "password"),
+        ("The PIN of my card is 4821", "password"),
+        ("password (home wifi): Geheim99", "password"),
     ],
 )
 def test_a_secret_is_recognised(text: str, kind: str) -> None:
@@ -43,6 +45,8 @@ def test_a_secret_is_recognised(text: str, kind: str) -> None:
         "The meeting is on 2026-11-21 at 14:00",
         "My key to success is sleep",
         "He is a pin-ball champion",
+        "Pin the report of 2024 to the wall",
+        "The password policy: at least twelve characters",
         "version 1.2.3.4.5.6.7.8.9.10.11.12.13",
         "id 01a1fd44-bbf1-7480-93c7-933bc87d889c",
         "0000 0000 0000 0000",
@@ -51,3 +55,23 @@ def test_a_secret_is_recognised(text: str, kind: str) -> None:
 )
 def test_what_is_no_secret_is_let_through(text: str) -> None:
     assert secret_in(text) == ""
+
+
+@pytest.mark.parametrize(
+    "text, kept",
+    [
+        ("my password is swordfish.", "my password is [password left out]"),
+        ("pay with 4111 1111 1111 1111 now", "pay with [card number left out] now"),
+        ("-----BEGIN" + " PRIVATE KEY-----\nMIIEvAIBADAN", "[private key left out]"),
+        (
+            "-----BEGIN"
+            + " PRIVATE KEY-----\nMIIE\n-----END"
+            + " PRIVATE KEY-----\nis it, keep it",
+            "[private key left out]\nis it, keep it",
+        ),
+        ("nothing to hide", "nothing to hide"),
+    ],
+)
+def test_secrets_are_left_out_and_the_rest_stays(text: str, kept: str) -> None:
+    assert without_secrets(text) == kept
+    assert without_secrets(kept) == kept
