@@ -182,7 +182,9 @@ _ORDINARY = frozenset(
 
 
 def _is_secret_word(value: str) -> bool:
-    return value.lower().rstrip(".!?:)") not in _ORDINARY and not value.startswith(("<", "{", "[", "$"))
+    if value.startswith(("<", "{", "[", "$")):  # a placeholder
+        return False
+    return value.lower().rstrip(".!?:)") not in _ORDINARY
 
 
 def _is_ip(value: str) -> bool:

@@ -4,6 +4,8 @@ import pytest
 
 from apps.memory.secrets import secret_in, without_secrets
 
+KEY = "-----{} PRIVATE" + " KEY-----"
+
 
 @pytest.mark.parametrize(
     "text, kind",
@@ -62,12 +64,10 @@ def test_what_is_no_secret_is_let_through(text: str) -> None:
     [
         ("my password is swordfish.", "my password is [password left out]"),
         ("pay with 4111 1111 1111 1111 now", "pay with [card number left out] now"),
-        ("-----BEGIN" + " PRIVATE KEY-----\nMIIEvAIBADAN", "[private key left out]"),
+        (f"{KEY.format('BEGIN')}\nMIIEvAIBADAN", "[private key left out]"),
         (
-            "-----BEGIN"
-            + " PRIVATE KEY-----\nMIIE\n-----END"
-            + " PRIVATE KEY-----\nis it, keep it",
-            "[private key left out]\nis it, keep it",
+            f"{KEY.format('BEGIN')}\nMIIE\n{KEY.format('END')}\nis it",
+            "[private key left out]\nis it",
         ),
         ("nothing to hide", "nothing to hide"),
     ],
