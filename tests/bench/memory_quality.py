@@ -12,7 +12,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +23,7 @@ import numpy as np
 CATEGORIES = {1: "multi-hop", 2: "temporal", 3: "open-domain", 4: "single-hop"}
 DEPTHS = (5, 10, 20)
 _K = 60  # reciprocal rank fusion
+_ENOUGH = 0.85
 
 Ranking = list[str]  # ids of turns, best first
 Ask = Callable[["Question"], Ranking]
@@ -143,6 +144,7 @@ def _measured(samples: Sequence[Sample], *, ablate: bool) -> Iterator[str]:
 def _lines(samples: Sequence[Sample], *, ablate: bool) -> Iterator[str]:
     scores: dict[str, list[tuple[int, list[float]]]] = {}
     spent: list[float] = []
+    answered: list[tuple[Sample, Question, Ranking]] = []
     for sample in samples:
         recall = _product(sample, spent)
         ways = _baselines(sample) | {"recall": recall}
@@ -150,8 +152,11 @@ def _lines(samples: Sequence[Sample], *, ablate: bool) -> Iterator[str]:
             ways |= {f"- {name}": _without(constants, recall) for name, constants in _PARTS.items()}
         for name, ask in ways.items():
             for question in sample.questions:
-                score = scored(ask(question), question.evidence)
+                ranking = ask(question)
+                score = scored(ranking, question.evidence)
                 scores.setdefault(name, []).append((question.category, score))
+                if name == "recall":
+                    answered.append((sample, question, ranking))
         yield f"{sample.id}: {len(sample.turns)} turns, {len(sample.questions)} questions"
     yield ""
     heads = [f"R@{depth}" for depth in DEPTHS] + ["MRR"]
@@ -162,10 +167,38 @@ def _lines(samples: Sequence[Sample], *, ablate: bool) -> Iterator[str]:
             part = [score for each, score in found if each == category]
             if part and name == "recall":
                 yield _line(f"  {label}", part)
-    spent.sort()
     yield ""
+    yield _context(answered)
+    spent.sort()
     p50, p95 = (spent[int(len(spent) * share)] * 1000 for share in (0.5, 0.95))
     yield f"recall took {p50:.1f} ms (p50), {p95:.1f} ms (p95) with the query's embedding"
+
+
+def _context(answered: Sequence[tuple[Sample, Question, Ranking]]) -> str:
+    """Say how much a prompt must take to hold `_ENOUGH` of the evidence."""
+    from apps.providers.domain.estimates import estimated_tokens
+
+    def tokens(turns: Iterable[Turn]) -> int:
+        return sum(estimated_tokens(len(turn.text.encode())) for turn in turns)
+
+    for k in range(1, max(DEPTHS) + 1):
+        shares = [
+            len(set(found[:k]) & set(question.evidence)) / len(question.evidence)
+            for _sample, question, found in answered
+        ]
+        if math.fsum(shares) / len(shares) >= _ENOUGH:
+            break
+    else:
+        return f"{max(DEPTHS)} results hold less than {_ENOUGH} of the evidence"
+    given = whole = 0
+    for sample, _question, found in answered:
+        chosen = set(found[:k])
+        given += tokens(turn for turn in sample.turns if turn.id in chosen)
+        whole += tokens(sample.turns)
+    return (
+        f"{_ENOUGH} of the evidence is in {k} results: {given / len(answered):.0f} tokens (mean),"
+        f" {given / whole:.3f} of the whole conversation"
+    )
 
 
 def _line(name: str, scores: Sequence[Sequence[float]]) -> str:
