@@ -29,17 +29,28 @@ pytest_plugins = [
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have the tests with a running worker come last in their module, whatever the random order.
+    """Begin with the modules that take minutes; in each, tests with a running worker come last.
 
-    The worker lives as long as the module; beside it a test that runs turns by itself would find
-    them taken.
+    Otherwise the order is random. Whatever takes longest must not begin last, when nobody is left
+    to share the rest with. The worker lives as long as its module; beside it a test that runs
+    turns by itself would find them taken.
     """
     modules: dict[str, int] = {}
     for item in items:
-        modules.setdefault(item.nodeid.partition("::")[0], len(modules))
+        modules.setdefault(_module_of(item), len(modules))
     items.sort(
         key=lambda item: (
-            modules[item.nodeid.partition("::")[0]],
+            -_minutes_of(item),
+            modules[_module_of(item)],
             "worker_process" in getattr(item, "fixturenames", ()),
         )
     )
+
+
+def _module_of(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
+
+
+def _minutes_of(item: pytest.Item) -> float:
+    marker = item.get_closest_marker("minutes")
+    return 0.0 if marker is None else float(marker.args[0])

@@ -8,7 +8,12 @@ import pytest
 from tests.chaos.fire import Plan, burn
 from tests.chaos.stack import Target, running_target
 
-pytestmark = [pytest.mark.chaos, pytest.mark.system, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.chaos,
+    pytest.mark.system,
+    pytest.mark.minutes(3),
+    pytest.mark.timeout(300),
+]
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +23,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
 
 
 EVERYTHING_ONCE = Plan(
-    model="stub/ttft=200,itl=50,len=60",
+    model="stub/ttft=200,itl=100,len=40",
     conversations=40,
     faults=("kill web", "kill worker", "kill valkey", "kill postgres", "stop worker", "reset"),
     calm_s=0.5,

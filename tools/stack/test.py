@@ -99,7 +99,8 @@ def whole_suite() -> Iterator[list[str]]:
     processes = min(os.cpu_count() or 1, _PROCESSES_MAX)
     beside = ["-q", "--dist", "loadfile"]
     yield [*beside, "-n", str(processes), *together]
-    yield [*beside, "-n", "2", "tests/system", "tests/chaos"]
+    # The longest begin first (`tests/conftest.py`), not those with the most tests.
+    yield [*beside, "-n", "2", "--no-loadscope-reorder", "tests/system", "tests/chaos"]
 
 
 def run_module(module: str, arguments: Sequence[str], environment: dict[str, str]) -> int:

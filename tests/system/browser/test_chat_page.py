@@ -10,7 +10,7 @@ from tests.fixtures.people import People
 from tests.system.browser.conftest import Site
 from tests.system.browser.pages import ChatPage
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.minutes(1)]
 
 SignIn = Callable[[Page, str, str], None]
 

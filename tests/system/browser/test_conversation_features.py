@@ -9,7 +9,7 @@ from tests.fixtures.database import World
 from tests.fixtures.people import People
 from tests.system.browser.pages import ChatPage
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.minutes(1)]
 
 SignIn = Callable[[Page, str, str], None]
 

@@ -18,7 +18,12 @@ from tests.system.browser.conftest import _free_port
 from tests.system.browser.pages import ChatPage, SignUpPage
 from tests.system.browser.stack import RunningStack, reachable_folder, running_stack
 
-pytestmark = [pytest.mark.system, pytest.mark.browser, pytest.mark.local_model]
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.browser,
+    pytest.mark.local_model,
+    pytest.mark.minutes(3),
+]
 
 LONG_QUESTION = "Write a long and detailed story about a lighthouse keeper and a storm."
 RECOVERY_S = 15.0
