@@ -1,18 +1,18 @@
 """Stage 4: what the model gets to see, within its context. Deterministic.
 
-The stable part comes first (instructions, pins, summary, then the thread), what changes with every
-question right before it: so that providers' prefix caches and our own KV cache keep the beginning.
+The stable part comes first (instructions, pins, summary, profile, then the thread), what changes
+with every question right before it: so that providers' prefix caches and our own KV cache keep the
+beginning.
 Whatever a source needs may be away; then the prompt does without and its explanation says so.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.db import DatabaseError
 
-from apps.accounts.permissions import MEMORY_READ
 from apps.conversations import metrics, summaries
 from apps.conversations.contracts import (
     BranchMessage,
@@ -31,14 +31,13 @@ from apps.conversations.domain.packing import (
     assemble,
     estimated_tokens,
 )
-from apps.conversations.explanation import Fixed, Frame, explain
+from apps.conversations.explanation import MEMORY, Fixed, Frame, explain
 from apps.conversations.prompts import FACTS, GO_ON, NO_TEXT, heading_of
+from apps.conversations.recalling import from_memory, withheld
 from apps.conversations.summaries import BranchSummary
 from apps.conversations.writing import VOLATILE, write_prompt
 from apps.core.errors import KarenError
 from apps.core.logging import get_logger
-from apps.memory import selectors as memory
-from apps.memory.recall import recall
 from apps.providers import selectors as providers
 from apps.providers.contracts import ChatMessage, ModelInfo, Role, TokenCounter
 from apps.providers.services.rendering import prompt_text
@@ -112,6 +111,7 @@ class _Thread:
     """The messages before the question as candidates, newest first, and what replaces the rest."""
 
     candidates: list[Candidate] = field(default_factory=list)
+    is_whole: bool = True
     covered: list[Candidate] = field(default_factory=list)
     summary: BranchSummary | None = None
     state: SummaryState = SummaryState.NONE
@@ -167,11 +167,16 @@ class _Integration:
 
     def prompt(self, elsewhere: Elsewhere) -> Prompt:
         """Gather, choose, write."""
-        items = self._excerpts(elsewhere)
-        items[Source.MEMORY], pinned = self._memories()
-        items[Source.PIN] = [*self._pinned_messages(), *pinned]
-        self.budget -= self._headings(items)
         thread = self._thread()
+        items = {
+            Source.PIN: self._pinned_messages(),
+            Source.ATTACHMENT: self._excerpts(Source.ATTACHMENT, elsewhere.attachments),
+        }
+        is_recalled = self._remember(items, thread)
+        # Memory keeps what was said word for word: the search of messages is for who has none.
+        if not is_recalled and not self.claimed.temporary:
+            items[Source.PAST] = self._excerpts(Source.PAST, elsewhere.past)
+        self.budget -= self._headings(source for source, several in items.items() if several)
         if thread.summary is not None:
             found, heading = thread.summary, heading_of(Source.SUMMARY)
             name = f"summary:{found.message_id}"
@@ -210,7 +215,7 @@ class _Integration:
     def _item(
         self, name: str, text: str, *, score: float | None = None, why: str = "", heading: str = ""
     ) -> Candidate:
-        tokens = self._count(f"- {text}\n") + (self._count(heading) if heading else 0)
+        tokens = self._line(text) + (self._count(heading) if heading else 0)
         return Candidate(id=name, text=text, tokens=tokens, score=score, why=why)
 
     def _pinned_messages(self) -> list[Candidate]:
@@ -220,80 +225,74 @@ class _Integration:
             if message.pinned and message.text
         ]
 
-    def _memories(self) -> tuple[list[Candidate], list[Candidate]]:
-        """Return (recalled, pinned) memories of the person who asks; none where they are off.
+    def _line(self, text: str) -> int:
+        return self._count(f"- {text}\n")
 
-        What is remembered about one person is not put before others, so a conversation with
-        several people does without.
-        """
-        claimed = self.claimed
-        if claimed.requester_id is None or claimed.temporary:
-            return [], []
-        if not claimed.settings.memory_enabled:
-            return [], []
-        given = claimed.settings.permissions
-        if given is not None and MEMORY_READ not in given:  # an answer tells what it was told
-            self.missing.append("memory: not permitted")
-            return [], []
-        if claimed.shared:
-            self.missing.append("memory: off where several people talk")
-            return [], []
-        try:
-            pinned = memory.list_pinned(subject_id=claimed.requester_id)
-            recalled = recall(
-                query=self.question.text,
-                subject_id=claimed.requester_id,
-                k=settings.CHAT_CONTEXT_MEMORIES,
-                is_sensitive=claimed.settings.is_sensitive,
-            )
-        except (KarenError, DatabaseError) as error:
-            self._lacks("memory", error)
-            return [], []
-        known = {each.id for each in pinned}
-        return (
-            [
-                self._item(f"memory:{each.id}", each.text, score=each.score, why=each.why)
-                for each in recalled
-                if each.id not in known
-            ],
-            [self._item(f"memory:{each.id}", each.text, why="pinned") for each in reversed(pinned)],
+    def _remember(self, items: dict[Source, list[Candidate]], thread: _Thread) -> bool:
+        """Add what memory gives, and say whether something that was said elsewhere is among it."""
+        why_not = withheld(self.claimed)
+        if why_not is not None:
+            self.missing += [why_not] if why_not else []
+            return False
+        given = from_memory(
+            self.claimed,
+            is_whole=thread.is_whole,
+            tokens_of=self._line,
+            room=self._room_for_profile(items, thread),
         )
+        if given.error is not None:
+            self._lacks("memory", given.error)
+        for source, several in (
+            (Source.STANDING, given.standing),
+            (Source.PROFILE, given.profile),
+            (Source.PIN, given.pinned),
+            (Source.MEMORY, given.found),
+        ):
+            items.setdefault(source, []).extend(
+                self._item(f"{MEMORY}{each.id}", each.text, score=each.score, why=each.why)
+                for each in several
+            )
+        return any(each.was_said for each in given.found)
 
-    def _excerpts(self, elsewhere: Elsewhere) -> dict[Source, list[Candidate]]:
-        found: dict[Source, list[Candidate]] = {}
-        wanted = ((Source.ATTACHMENT, elsewhere.attachments), (Source.PAST, elsewhere.past))
-        for source, ask in wanted:
-            if ask is None or self.budget <= 0:
-                continue
-            if source is Source.PAST and self.claimed.temporary:
-                continue
-            _floor, cap = settings.CHAT_CONTEXT_SHARES[source.value]
-            try:
-                excerpts = ask(self.claimed, int(self.budget * cap))
-            except (KarenError, DatabaseError) as error:
-                self._lacks(source.value, error)
-                continue
-            found[source] = [
-                self._item(each.id, f"[{each.title}] {each.text}", score=each.score, why=each.why)
-                for each in excerpts
-                if each.text
-            ]
-        return found
+    def _room_for_profile(
+        self, items: dict[Source, list[Candidate]], thread: _Thread
+    ) -> Callable[[int], int]:
+        """Return how many tokens of the profile the packing surely takes beside so many others."""
+        shares = settings.CHAT_CONTEXT_SHARES
+        cap = int(shares[Source.PROFILE.value][1] * self.budget)
+        taken = self._headings(Source) + sum(each.tokens for each in thread.candidates)
+        taken += sum(each.tokens for several in items.values() for each in several)
+        taken += int(shares[Source.MEMORY.value][0] * self.budget)  # what is found comes beside it
+        return lambda others: min(cap, self.budget - taken - others)
+
+    def _excerpts(self, source: Source, ask: ExcerptSource | None) -> list[Candidate]:
+        if ask is None or self.budget <= 0:
+            return []
+        _floor, cap = settings.CHAT_CONTEXT_SHARES[source.value]
+        try:
+            excerpts = ask(self.claimed, int(self.budget * cap))
+        except (KarenError, DatabaseError) as error:
+            self._lacks(source.value, error)
+            return []
+        return [
+            self._item(each.id, f"[{each.title}] {each.text}", score=each.score, why=each.why)
+            for each in excerpts
+            if each.text
+        ]
 
     def _lacks(self, source: str, error: Exception) -> None:
         self.missing.append(f"{source}: unavailable")
         metrics.context_missing_total.labels(source).inc()
         logger.warning("context.source_missing", source=source, reason=type(error).__name__)
 
-    def _headings(self, items: dict[Source, list[Candidate]]) -> int:
+    def _headings(self, sources: Iterable[Source]) -> int:
         """Return what the headings of the sections cost that there may be."""
-        tokens = sum(
-            self._count(f"\n\n{heading_of(source)}\n")
-            for source, several in items.items()
-            if several
-        )
-        if any(items.get(source) for source in VOLATILE):
+        there = set(sources) - {Source.THREAD}
+        tokens = sum(self._count(f"\n\n{heading_of(source)}\n") for source in there)
+        if there.intersection(VOLATILE):
             tokens += self._message(prompt_text(FACTS))
+        if Source.PROFILE in there:
+            tokens += self.counter.per_message
         return tokens
 
     def _thread(self) -> _Thread:
@@ -303,6 +302,7 @@ class _Integration:
         limit = int(max(self.budget, 0) * above)
         if sum(candidate.tokens for candidate in thread.candidates) <= limit:
             return thread  # while everything fits it is sent as it was said
+        thread.is_whole = False
         found = self._summary(messages)
         if found is not None:
             place = next(n for n, m in enumerate(messages) if m.id == found.message_id)
@@ -339,7 +339,15 @@ class _Integration:
 
 
 # In the order of their priority; the thread comes before all of them.
-_AFTER_THREAD = (Source.ATTACHMENT, Source.PAST, Source.MEMORY, Source.PIN, Source.SUMMARY)
+_AFTER_THREAD = (
+    Source.STANDING,
+    Source.PROFILE,
+    Source.PIN,
+    Source.ATTACHMENT,
+    Source.PAST,
+    Source.MEMORY,
+    Source.SUMMARY,
+)
 
 
 def _supply(source: Source, candidates: Sequence[Candidate]) -> Supply:

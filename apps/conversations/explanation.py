@@ -16,6 +16,7 @@ from apps.providers.contracts import ChatMessage, ModelInfo, TokenCounter
 VERSION = 1
 MEMORY = "memory:"  # before the id of what memory gave: a memory, or what was said
 _ITEMS = 60  # of each source are listed one by one, the rest is counted
+_PROFILE_ITEMS = 120  # whatever of memory a prompt has is listed under its answer
 _WHY_CHARACTERS = 120
 
 
@@ -120,7 +121,8 @@ def _items(decisions: Sequence[Decision]) -> list[dict[str, Any]]:
     items = []
     for decision in decisions:
         listed[decision.source] = listed.get(decision.source, 0) + 1
-        if listed[decision.source] <= _ITEMS:
+        most = _PROFILE_ITEMS if decision.source is Source.PROFILE else _ITEMS
+        if listed[decision.source] <= most:
             items.append(_item(decision))
     return items
 

@@ -14,7 +14,7 @@ VOLATILE = (Source.ATTACHMENT, Source.PAST, Source.MEMORY)  # other ones for eve
 def write_prompt(
     assembly: Assembly, *, fixed: Sequence[Fixed], roles: Mapping[str, Role]
 ) -> tuple[ChatMessage, ...]:
-    """Return the prompt: instructions, pins and summary, thread, facts, question.
+    """Return the prompt: instructions, pins and summary, profile, thread, facts, question.
 
     Args:
         assembly: What was chosen.
@@ -22,11 +22,16 @@ def write_prompt(
         roles: Who wrote the messages of the thread, by the id of their candidate.
     """
     parts = {part.name: part.text for part in fixed}
-    # Pins oldest first: a new one goes to the end and leaves the beginning as it was.
-    beginning = parts["system"] + _section(Source.PIN, assembly.taken(Source.PIN)[::-1])
+    # Oldest first: what is new goes to the end and leaves the beginning as it was.
+    beginning = parts["system"] + _section(Source.STANDING, _learnt(assembly, Source.STANDING))
+    beginning += _section(Source.PIN, assembly.taken(Source.PIN)[::-1])
     for summary in assembly.taken(Source.SUMMARY):
         beginning += f"\n\n{heading_of(Source.SUMMARY)}\n{summary.text}"
     messages = [ChatMessage(role=Role.SYSTEM, text=beginning)]
+    # Apart, for guardrails: what is known of somebody is data, whoever got it remembered.
+    profile = _section(Source.PROFILE, _learnt(assembly, Source.PROFILE)).lstrip()
+    if profile:
+        messages.append(ChatMessage(role=Role.SYSTEM, text=profile, retrieved=True))
     messages += [
         ChatMessage(role=roles[candidate.id], text=candidate.text)
         for candidate in reversed(assembly.taken(Source.THREAD))
@@ -41,6 +46,11 @@ def write_prompt(
         messages.append(ChatMessage(role=Role.ASSISTANT, text=parts["prefix"]))
         messages.append(ChatMessage(role=Role.USER, text=parts["continue"]))
     return tuple(messages)
+
+
+def _learnt(assembly: Assembly, source: Source) -> list[Candidate]:
+    """Return what was taken in the order in which it was learnt, which ids sort by."""
+    return sorted(assembly.taken(source), key=lambda candidate: candidate.id)
 
 
 def _section(source: Source, candidates: Sequence[Candidate]) -> str:

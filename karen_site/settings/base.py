@@ -307,14 +307,20 @@ CHAT_TITLES = ENV.chat_titles
 CHAT_SUMMARIES = ENV.chat_summaries
 # Floor and cap of each source of a prompt, as shares of what instructions and question leave.
 CHAT_CONTEXT_SHARES: dict[str, tuple[float, float]] = {
-    "thread": (0.35, 1.0),
+    "thread": (0.3, 1.0),
+    "standing": (0.05, 0.1),
+    "profile": (0.05, 0.25),
+    "pin": (0.15, 0.2),
     "attachment": (0.15, 0.6),
     "past": (0.05, 0.15),
     "memory": (0.1, 0.2),
-    "pin": (0.2, 0.2),
     "summary": (0.15, 0.15),
 }
 CHAT_CONTEXT_MEMORIES = 12  # most that are recalled for one prompt
+# Tokens: up to which all memories are given instead; of standing instructions; of the profile.
+CHAT_CONTEXT_EVERYTHING = 1_500
+CHAT_CONTEXT_STANDING = 200
+CHAT_CONTEXT_PROFILE = 300
 # A thread that takes more than the first share is summarised until it takes the second one.
 CHAT_CONTEXT_SUMMARISE = (0.7, 0.35)
 

@@ -31,6 +31,8 @@ def estimated_tokens(text: str) -> int:
 class Source(StrEnum):
     """Where a part of a prompt comes from."""
 
+    STANDING = "standing"
+    PROFILE = "profile"
     PIN = "pin"
     SUMMARY = "summary"
     THREAD = "thread"

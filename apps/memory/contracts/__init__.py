@@ -36,6 +36,7 @@ from apps.memory.contracts.policies import (
     PolicyView,
     SecretsPolicy,
 )
+from apps.memory.contracts.profile import Always, PersonProfile, ProfileEntry
 from apps.memory.contracts.recall import (
     RecalledKind,
     RecalledMemory,
@@ -67,6 +68,7 @@ __all__ = [
     "MEMORIES_MAX",
     "MEMORIES_MIN",
     "TEXT_MAX",
+    "Always",
     "ChangesetEntryView",
     "ChangesetKind",
     "ChangesetState",
@@ -95,8 +97,10 @@ __all__ = [
     "Merge",
     "Namespace",
     "NewMemory",
+    "PersonProfile",
     "PolicyView",
     "Priority",
+    "ProfileEntry",
     "RecallFilters",
     "RecalledKind",
     "RecalledMemory",

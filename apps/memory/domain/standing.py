@@ -56,6 +56,12 @@ _ANSWERS = re.compile(
     rf"|sentences?|greeting|summary|summaries|{_LANGUAGES})\b",
     re.IGNORECASE,
 )
+# As instructions are kept: without "from now on", and with "they" for the person.
+_KEPT = re.compile(
+    rf"^(?:please\s+)?(?:(?:always|never|only|do\s+not|don't|ever)\s+)*{_VERB}\b"
+    r"|^(?:when|whenever|if|each\s+time|every\s+time)\s+(?:i|they)\s[^,]*,\s*\S",
+    re.IGNORECASE,
+)
 _LENGTH_MAX = 300
 _CALL_ME = re.compile(r"(?:[Pp]lease\s+)?[Cc]all\s+me\s+[A-Z]")  # says a name
 
@@ -80,6 +86,14 @@ def standing_in(clause: Clause) -> Said | None:
     elif always["how"]:
         told = f"{always['how'].lower()} {always['do']}"
     return _instruction(told, topic="")
+
+
+def is_standing(text: str) -> bool:
+    """Say whether a memory, as it is kept, tells how answers are to be.
+
+    Whatever such a memory says is followed; anything else that is remembered is only known.
+    """
+    return len(text) <= _LENGTH_MAX and _KEPT.match(text.strip()) is not None
 
 
 def _instruction(told: str, *, topic: str) -> Said:

@@ -22,7 +22,6 @@ from apps.memory.selectors.memories import (
     get_memory_policy,
     list_changesets,
     list_memories,
-    list_pinned,
     list_texts,
     memory_view,
     page_of_live_memories,
@@ -30,6 +29,7 @@ from apps.memory.selectors.memories import (
     require_subject,
     sample_for_quality,
 )
+from apps.memory.selectors.profile import read_profile
 
 __all__ = [
     "Sampled",
@@ -46,7 +46,6 @@ __all__ = [
     "list_changesets",
     "list_entities",
     "list_memories",
-    "list_pinned",
     "list_recalled",
     "list_texts",
     "memory_history",
@@ -54,6 +53,7 @@ __all__ = [
     "page_of_live_memories",
     "page_of_memories",
     "policy_view",
+    "read_profile",
     "reason_in_words",
     "require_subject",
     "sample_for_quality",

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from apps.core.scope import Actor
 from apps.memory.contracts import (
+    Always,
     EvidenceSource,
     MemoryHistory,
     MemoryReasons,
@@ -16,7 +17,12 @@ from apps.memory.domain.reasons import reason_from, shares_in
 from apps.memory.models import Evidence, Memory, MemoryVersion, Utterance
 from apps.memory.selectors.memories import access_memory, memory_view
 
-_PINNED = "pinned"
+_ALWAYS = {
+    Always.PINNED.value: "You pinned it: it goes into every answer",
+    Always.PROFILE.value: "It is part of your profile, which goes into every answer",
+    Always.STANDING.value: "You asked for it in all answers",
+    Always.EVERYTHING.value: "All that is remembered about you fits, so nothing had to be chosen",
+}
 
 
 def memory_history(*, actor: Actor, memory_id: UUID, permission: str) -> MemoryHistory:
@@ -119,6 +125,4 @@ def list_recalled(*, subject_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Recall
 
 def reason_in_words(why: str) -> str:
     """Return why something was recalled as people say it; `why` is what `recall` gave."""
-    if why == _PINNED:
-        return "You pinned it: it goes into every answer"
-    return reason_from(shares_in(why))
+    return _ALWAYS.get(why) or reason_from(shares_in(why))

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import QuerySet
 
 from apps.core.errors import NotAuthenticated, PermissionDenied
@@ -21,22 +20,12 @@ from apps.memory.contracts import (
     Namespace,
     PolicyView,
     Priority,
-    RecalledMemory,
     SecretsPolicy,
 )
 from apps.memory.errors import MemoryNotFound
 from apps.memory.models import Changeset, ChangesetEntry, Memory, MemoryPolicy, Subject
 from apps.memory.models.changesets import INNER
 from apps.memory.models.memories import LIVE
-
-_PINNED_MAX = 50
-
-# By hand: it is asked before every answer.
-_PINNED = (
-    "SELECT id, text FROM memory_memory WHERE subject_id = %s"
-    " AND status IN ('active', 'consolidating') AND pinned_at IS NOT NULL"
-    " ORDER BY pinned_at, id LIMIT %s"
-)
 
 
 def require_subject(actor: Actor, permission: str) -> UUID:
@@ -175,14 +164,6 @@ def list_texts(*, subject_id: UUID, memory_ids: Sequence[UUID]) -> dict[UUID, st
     """Return the texts of those of `memory_ids` that are about this person."""
     rows = Memory.objects.filter(subject_id=subject_id, pk__in=list(memory_ids))
     return dict(rows.values_list("pk", "text"))
-
-
-def list_pinned(*, subject_id: UUID) -> tuple[RecalledMemory, ...]:
-    """Return what a person wants in every prompt, oldest first."""
-    with connection.cursor() as cursor:
-        cursor.execute(_PINNED, [subject_id, _PINNED_MAX])
-        rows = cursor.fetchall()
-    return tuple(RecalledMemory(id=pk, text=text, score=1.0, why="pinned") for pk, text in rows)
 
 
 def current_policy() -> PolicyView:
