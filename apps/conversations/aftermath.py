@@ -20,6 +20,7 @@ from apps.conversations.contracts import (
     TurnState,
 )
 from apps.conversations.domain.steps import Step
+from apps.conversations.explanation import MEMORY
 from apps.conversations.models.conversations import Conversation
 from apps.conversations.remembering import REMEMBER_TASK
 from apps.conversations.services import attempts
@@ -28,11 +29,14 @@ from apps.conversations.titles import TITLE_TASK
 from apps.core.logging import get_logger
 from apps.jobs import services as jobs
 from apps.memory import services as memory
+from apps.memory.contracts import Always
 from apps.providers import selectors as providers
 from apps.providers.contracts import ModelInfo
 from apps.providers.ledger import CallRecord
 
 logger = get_logger(__name__)
+
+_ALWAYS = frozenset(each.value for each in Always)
 
 
 def settle(
@@ -115,14 +119,20 @@ def _queue_of(model: ModelInfo, own: str) -> str:
 
 
 def _note_memories(outcome: TurnOutcome) -> None:
-    """Count which memories the answer had; after the answer, and not worth failing for."""
-    items = (outcome.context or {}).get("items", ())
-    used = [
-        UUID(item["id"].partition(":")[2])
-        for item in items
-        if item["taken"] and item["id"].startswith("memory:")
-    ]
+    """Count which memories the answer had; after the answer, and not worth failing for.
+
+    What was there only because everything fits is not counted: nothing says that it helped.
+    """
+    used: list[UUID] = []
+    always: list[UUID] = []
+    for item in (outcome.context or {}).get("items", ()):
+        if not item["taken"] or not item["id"].startswith(MEMORY):
+            continue
+        why = item.get("why")
+        if why != Always.EVERYTHING.value:
+            several = always if why in _ALWAYS else used
+            several.append(UUID(item["id"].removeprefix(MEMORY)))
     try:
-        memory.note_used(memory_ids=used)
+        memory.note_used(memory_ids=used, always_ids=always)
     except DatabaseError:
-        logger.warning("memory.use_not_noted", memories=len(used))
+        logger.warning("memory.use_not_noted", memories=len(used) + len(always))

@@ -1,11 +1,11 @@
 """What people change in memories: remember, update, forget."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 
 from apps.audit import services as audit
 from apps.core.clock import now
@@ -36,6 +36,7 @@ from apps.memory.services.subjects import locked_subject
 from apps.memory.services.versions import keep_version
 
 _SOURCES_MAX = 50
+_ALWAYS_COUNTS = timedelta(days=1)
 _RESTORED = ("status", "retired_at", "superseded_by_id", "valid_to", "expires_at")
 # What a change moves besides what was asked for.
 _MOVED = ("place", "words_count", "embedding", "embedding_model", "retired_at", "updated_at")
@@ -210,13 +211,22 @@ def _validity_as_told(memory: Memory) -> datetime | None:
     return None
 
 
-def note_used(*, memory_ids: Sequence[UUID]) -> None:
-    """Count that memories were given to a model."""
-    if memory_ids:
-        tally.note(tally.USED, len(memory_ids))
-        Memory.objects.filter(pk__in=list(memory_ids)).update(
-            use_count=F("use_count") + 1, last_used_at=now()
-        )
+def note_used(*, memory_ids: Sequence[UUID], always_ids: Sequence[UUID] = ()) -> None:
+    """Count that memories were given to a model.
+
+    Args:
+        memory_ids: What was found for a question.
+        always_ids: What every prompt holds. It counts once a day: often enough that it does not
+            fade, and not at each answer, which proves nothing and would be written each time.
+    """
+    if not memory_ids and not always_ids:
+        return
+    tally.note(tally.USED, len(memory_ids))
+    moment = now()
+    rested = Q(last_used_at__isnull=True) | Q(last_used_at__lt=moment - _ALWAYS_COUNTS)
+    Memory.objects.filter(Q(pk__in=list(memory_ids)) | Q(pk__in=list(always_ids)) & rested).update(
+        use_count=F("use_count") + 1, last_used_at=moment
+    )
 
 
 def _checked_importance(importance: int) -> int:

@@ -11,6 +11,8 @@ const SOURCES = {
   question: "The question",
   prefix: "The answer so far",
   continue: "The wish to go on",
+  standing: "Standing instruction",
+  profile: "Profile",
   pin: "Pinned message",
   summary: "Summary of what was before",
   thread: "This conversation",

@@ -221,8 +221,14 @@ def test_a_pinned_message_that_the_thread_shows_is_not_said_twice(
 
 
 def test_memories_stand_right_before_the_question_and_pinned_ones_at_the_beginning(
-    say: Callable[..., TurnAccepted], scribe: Scribe, committed: World, ann: Actor, browser: Client
+    say: Callable[..., TurnAccepted],
+    scribe: Scribe,
+    committed: World,
+    ann: Actor,
+    browser: Client,
+    settings: Settings,
 ) -> None:
+    settings.CHAT_CONTEXT_EVERYTHING = 0
     remember(ann, committed.acme, "My sister Ada lives in Porto")
     remember(ann, committed.acme, "Call me Captain", pinned=True)
     turn = say("Hello")
@@ -240,19 +246,28 @@ def test_memories_stand_right_before_the_question_and_pinned_ones_at_the_beginni
         assert Memory.objects.get(text__contains="Porto").use_count >= 1
 
 
+@pytest.mark.parametrize("everything", [0, 1_500])
 def test_the_beginning_of_the_prompt_stays_as_it_was(
-    say: Callable[..., TurnAccepted], scribe: Scribe, committed: World, ann: Actor
+    say: Callable[..., TurnAccepted],
+    scribe: Scribe,
+    committed: World,
+    ann: Actor,
+    settings: Settings,
+    everything: int,
 ) -> None:
     """Prefix caches hit: each prompt begins with the one before, up to what is volatile."""
+    settings.CHAT_CONTEXT_EVERYTHING = everything
     remember(ann, committed.acme, "My sister Ada lives in Porto", "The ship sails at nine")
     turn = say("Where does my sister Ada live?")
     turn = say("When does the ship sail?", turn.conversation_id)
     say("Thank you", turn.conversation_id)
 
     first, second, third = (request.messages for request in scribe.asked)
-    assert second[0] == third[0] == first[0]
-    assert second[1:3] == third[1:3]
-    assert [m.text for m in third[1:5:2]] == [
+    told = 2 if everything else 1  # instructions, and the profile where all memories fit
+    assert second[:told] == third[:told] == first[:told]
+    assert ("Porto" in first[told - 1].text) == bool(everything)
+    assert second[told : told + 2] == third[told : told + 2]
+    assert [m.text for m in third[told : told + 4 : 2]] == [
         "Where does my sister Ada live?",
         "When does the ship sail?",
     ]
@@ -333,7 +348,7 @@ def test_a_reader_sees_that_there_was_a_memory_and_not_what_it_says(
             conversation_id=turn.conversation_id, user_id=people.bea, added_by=people.ann
         )
 
-    (recalled,) = items(context_of(browser_of(people.bea, committed.acme), turn), "memory")
+    (recalled,) = items(context_of(browser_of(people.bea, committed.acme), turn), "profile")
     assert (recalled["taken"], recalled["preview"]) == (True, "")
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 from django.test import Client
+from pytest_django.fixtures import Settings
 
 from apps.conversations import orchestrator
 from apps.core.scope import Actor, TenantRef
@@ -81,8 +82,9 @@ def test_an_answer_without_memories_says_nothing_of_them(
 
 
 def test_the_reader_is_told_which_and_why_in_plain_words(
-    committed: World, ann: Actor, browser: Client
+    committed: World, ann: Actor, browser: Client, settings: Settings
 ) -> None:
+    settings.CHAT_CONTEXT_EVERYTHING = 0
     long = "I am allergic to peanuts, " + "and to very long sentences, " * 10 + "and to cats"
     with as_person(ann, committed.acme):
         pinned = told(ann, "Call me Annie", pinned=True)

@@ -347,5 +347,6 @@ def test_pinned_memories_come_in_the_order_of_pinning(in_acme: Actor) -> None:
         )
 
     assert in_acme.id is not None
-    assert [p.text for p in pinned] == ["two", "one"]
+    profile = selectors.read_profile(subject_id=in_acme.id, everything_tokens=0)
+    assert [each.text for each in profile.pinned] == ["two", "one"]
     assert selectors.list_memories(actor=in_acme, permission=MEMORY_READ).count() == 2
