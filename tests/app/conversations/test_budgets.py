@@ -10,6 +10,7 @@ from apps.conversations import orchestrator
 from apps.conversations.models.conversations import Conversation
 from apps.core import scope
 from apps.core.scope import Actor, TenantRef
+from tests.app.memory.remembering import as_person, told
 from tests.factories import send
 from tests.fixtures.budgets import Budget
 from tests.fixtures.database import World
@@ -97,4 +98,25 @@ def test_answering_without_tools(
     turn = send(actor=ann, tenant=committed.acme, conversation_id=answered[0])
 
     with scope.tenant_scope(committed.acme), budget("run_turn"):
+        orchestrator.run_turn(turn_id=turn.turn_id)
+
+
+@pytest.mark.parametrize("remembers", [False, True], ids=["nothing", "everything fits"])
+def test_answering_with_memory(
+    committed: World,
+    people: People,
+    actor_in: Callable[[UUID, TenantRef], Actor],
+    answered: tuple[UUID, UUID],
+    budget: Budget,
+    remembers: bool,
+) -> None:
+    """While everything fits no vector is waited for, so that statements can be counted."""
+    ann = actor_in(people.ann, committed.acme)
+    if remembers:
+        with as_person(ann, committed.acme):
+            told(ann, "The ship sails at nine")
+    turn = send(actor=ann, tenant=committed.acme, conversation_id=answered[0])
+
+    what = "everything fits" if remembers else "nothing remembered"
+    with scope.tenant_scope(committed.acme), budget(f"run_turn, {what}"):
         orchestrator.run_turn(turn_id=turn.turn_id)
