@@ -16,7 +16,6 @@ from apps.providers.contracts import ChatMessage, ModelInfo, TokenCounter
 VERSION = 1
 MEMORY = "memory:"  # before the id of what memory gave: a memory, or what was said
 _ITEMS = 60  # of each source are listed one by one, the rest is counted
-_PROFILE_ITEMS = 120  # whatever of memory a prompt has is listed under its answer
 _WHY_CHARACTERS = 120
 
 
@@ -121,8 +120,9 @@ def _items(decisions: Sequence[Decision]) -> list[dict[str, Any]]:
     items = []
     for decision in decisions:
         listed[decision.source] = listed.get(decision.source, 0) + 1
-        most = _PROFILE_ITEMS if decision.source is Source.PROFILE else _ITEMS
-        if listed[decision.source] <= most:
+        # Whatever of memory a prompt has stands under its answer; memory bounds it.
+        is_used = decision.taken and decision.candidate.id.startswith(MEMORY)
+        if is_used or listed[decision.source] <= _ITEMS:
             items.append(_item(decision))
     return items
 

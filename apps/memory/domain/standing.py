@@ -62,6 +62,10 @@ _KEPT = re.compile(
     r"|^(?:when|whenever|if|each\s+time|every\s+time)\s+(?:i|they)\s[^,]*,\s*\S",
     re.IGNORECASE,
 )
+# As models that read write them down: a wish, or a rule with any verb, about answers.
+_WISHED = re.compile(
+    r"^(?:always|never|wants|prefers|likes|expects|asks|would\s+like)\b", re.IGNORECASE
+)
 _LENGTH_MAX = 300
 _CALL_ME = re.compile(r"(?:[Pp]lease\s+)?[Cc]all\s+me\s+[A-Z]")  # says a name
 
@@ -93,7 +97,11 @@ def is_standing(text: str) -> bool:
 
     Whatever such a memory says is followed; anything else that is remembered is only known.
     """
-    return len(text) <= _LENGTH_MAX and _KEPT.match(text.strip()) is not None
+    plain = text.strip()
+    if len(plain) > _LENGTH_MAX:
+        return False
+    wished = _WISHED.match(plain) is not None and _ANSWERS.search(plain) is not None
+    return wished or _KEPT.match(plain) is not None
 
 
 def _instruction(told: str, *, topic: str) -> Said:

@@ -180,6 +180,21 @@ def test_facts_are_data_and_standing_instructions_are_followed(person: Person) -
     assert question.text == "Hello"
 
 
+def test_what_was_learnt_yesterday_is_known_and_followed_today(person: Person) -> None:
+    for text in ("I live in Rome.", "From now on, answer in French.", "I moved to Oslo."):
+        with as_person(person.actor, person.tenant) as subject_id:
+            said = say(person.actor, text)
+            memory.learn(subject_id=subject_id, message_ids=[each.message_id for each in said])
+
+    answer = person.ask("Hello")
+
+    assert list(answer.items("standing")) == ["Answer in French."]
+    assert "\n- Answer in French." in answer.messages[0].text
+    [home] = answer.items("profile")
+    assert "Oslo" in home
+    assert "Rome" not in answer.messages[1].text
+
+
 def test_under_an_answer_stands_what_always_went_into_it_and_why(person: Person) -> None:
     person.knows("Call me Captain", pinned=True)
     person.knows("Lives in Rome.", "self.home")
