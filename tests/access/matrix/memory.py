@@ -1,0 +1,53 @@
+"""Memories, their page, and what a workspace decides about memory."""
+
+from apps.accounts.permissions import MEMORY_AUDIT, MEMORY_READ, MEMORY_WRITE, TENANT_ADMIN
+from tests.access.matrix.rows import Host, Row, admin, behind
+
+_MEMORY = "memories/<uuid:memory_id>"
+_THE_MEMORY = "/api/v1/memories/{memory}"
+
+
+def memory_rows() -> tuple[Row, ...]:
+    """Memories through REST and on their page; looking at a colleague's has its own permission."""
+
+    def page(route: str, demands: str, **values: object) -> Row:
+        return Row(host=Host.WORKSPACE, route=f"settings/memory/{route}", demands=demands, **values)  # type: ignore[arg-type]  # passed on as given
+
+    one, the_one = "<uuid:memory_id>/", "/settings/memory/{memory}/"
+    return (
+        behind("memories", MEMORY_READ),
+        behind("memories", MEMORY_WRITE, method="POST", body={"text": "tea"}, success=(201,)),
+        behind("memories", MEMORY_WRITE, method="DELETE", body={"confirm": "forget everything"}),
+        behind("memories/search", MEMORY_READ, method="POST", body={"query": "coffee"}),
+        behind("memories/forget", MEMORY_WRITE, method="POST", body={"topic": "coffee"}),
+        behind("memories/export", MEMORY_READ),
+        behind("memories/entities", MEMORY_READ),
+        behind("memories/graph", MEMORY_READ),
+        behind(_MEMORY, MEMORY_READ, path=_THE_MEMORY),
+        behind(_MEMORY, MEMORY_WRITE, path=_THE_MEMORY, method="PATCH", body={"pinned": True}),
+        behind(_MEMORY, MEMORY_WRITE, path=_THE_MEMORY, method="DELETE", success=(204,)),
+        behind(f"{_MEMORY}/history", MEMORY_READ, path=f"{_THE_MEMORY}/history"),
+        behind(f"{_MEMORY}/why", MEMORY_READ, path=f"{_THE_MEMORY}/why"),
+        behind(
+            "people/<uuid:user_id>/memories",
+            MEMORY_AUDIT,
+            path="/api/v1/people/{owner}/memories?reason=They+asked+for+it",
+            shared=True,
+        ),
+        page("", MEMORY_READ, path="/settings/memory/"),
+        page("names/", MEMORY_READ),
+        page("add/", MEMORY_WRITE, method="POST"),
+        page("forget/", MEMORY_WRITE, method="POST"),
+        page("forget-everything/", MEMORY_WRITE, method="POST"),
+        page(one, MEMORY_READ, path=the_one),
+        page(f"{one}change/", MEMORY_WRITE, path=f"{the_one}change/", method="POST"),
+        page(f"{one}mark/", MEMORY_WRITE, path=f"{the_one}mark/", method="POST", success=(302,)),
+        page(
+            f"{one}forget/", MEMORY_WRITE, path=f"{the_one}forget/", method="POST", success=(302,)
+        ),
+        admin("memory-analytics"),
+        behind("memory-policy", TENANT_ADMIN),
+        behind("memory-policy", TENANT_ADMIN, method="PUT", body={"learns": False}),
+        behind("embeddings", TENANT_ADMIN),
+        behind("embeddings", TENANT_ADMIN, method="POST", success=(202,)),
+    )
