@@ -18,6 +18,7 @@ hypothesis.settings.load_profile("karen")
 pytest_plugins = [
     "tests.fixtures.database",
     "tests.fixtures.people",
+    "tests.fixtures.ann",
     "tests.fixtures.live",
     "tests.fixtures.v1",
     "tests.fixtures.work",

@@ -1,14 +1,12 @@
 """Forgotten means gone: rows, words, names, versions, changesets, and what was said."""
 
-from collections.abc import Callable, Iterator
 from typing import Any
-from uuid import UUID
 
 import pytest
 from django.test import Client
 
 from apps.audit.models import AuditEntry
-from apps.core.scope import Actor, TenantRef
+from apps.core.scope import Actor
 from apps.memory.contracts import EntityKind, MemoryStatus
 from apps.memory.models import (
     Changeset,
@@ -23,27 +21,9 @@ from apps.memory.models import (
 from apps.memory.recall import recall
 from tests.app.memory.remembering import as_person, counts_of, edit, name_in, rest_on, say, told
 from tests.fixtures.database import World
-from tests.fixtures.people import People
+from tests.fixtures.people import ActorIn, People
 
-ActorIn = Callable[[UUID, TenantRef], Actor]
-BrowserOf = Callable[[UUID, TenantRef | None], Client]
 MEMORIES = "/api/v1/memories"
-
-
-@pytest.fixture
-def ann(committed: World, people: People, actor_in: ActorIn) -> Actor:
-    return actor_in(people.ann, committed.acme)
-
-
-@pytest.fixture
-def browser(committed: World, people: People, browser_of: BrowserOf) -> Client:
-    return browser_of(people.ann, committed.acme)
-
-
-@pytest.fixture
-def in_acme(committed: World, ann: Actor) -> Iterator[Actor]:
-    with as_person(ann, committed.acme):
-        yield ann
 
 
 def forget(client: Client, **body: object) -> Any:

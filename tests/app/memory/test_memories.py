@@ -1,6 +1,5 @@
 """Memories through REST: kept once, found, changed, erased, and only by their subject."""
 
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any
@@ -14,7 +13,7 @@ from apps.accounts.permissions import MEMORY_READ, MEMORY_WRITE
 from apps.audit.models import AuditEntry
 from apps.core import scope
 from apps.core.ids import new_id
-from apps.core.scope import Actor, TenantRef
+from apps.core.scope import Actor
 from apps.memory import selectors, services
 from apps.memory.contracts import MemoryChange, MemoryKind
 from apps.memory.errors import RecallUnavailable
@@ -22,27 +21,9 @@ from apps.memory.models import Memory
 from apps.memory.recall import recall
 from apps.providers import registry
 from tests.fixtures.database import World
-from tests.fixtures.people import People
+from tests.fixtures.people import ActorIn, BrowserOf, People
 
-ActorIn = Callable[[UUID, TenantRef], Actor]
-BrowserOf = Callable[[UUID, TenantRef | None], Client]
 MEMORIES = "/api/v1/memories"
-
-
-@pytest.fixture
-def ann(committed: World, people: People, actor_in: ActorIn) -> Actor:
-    return actor_in(people.ann, committed.acme)
-
-
-@pytest.fixture
-def browser(committed: World, people: People, browser_of: BrowserOf) -> Client:
-    return browser_of(people.ann, committed.acme)
-
-
-@pytest.fixture
-def in_acme(committed: World, ann: Actor) -> Iterator[Actor]:
-    with scope.tenant_scope(committed.acme), scope.actor_scope(ann), scope.correlation_scope():
-        yield ann
 
 
 def post(client: Client, **body: Any) -> Any:

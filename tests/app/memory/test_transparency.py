@@ -1,10 +1,9 @@
 """People see, search, understand and take with them what is remembered about them."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -16,7 +15,7 @@ from apps.accounts.models.roles import Role
 from apps.accounts.permissions import MEMORY_AUDIT, OWNER
 from apps.audit.models import AuditEntry
 from apps.core.clock import now
-from apps.core.scope import Actor, TenantRef
+from apps.core.scope import Actor
 from apps.memory.contracts import EntityKind, MemoryKind, MemoryStatus
 from tests.app.memory.remembering import (
     as_person,
@@ -31,27 +30,9 @@ from tests.app.memory.remembering import (
     told,
 )
 from tests.fixtures.database import World
-from tests.fixtures.people import People
+from tests.fixtures.people import ActorIn, BrowserOf, People
 
-ActorIn = Callable[[UUID, TenantRef], Actor]
-BrowserOf = Callable[[UUID, TenantRef | None], Client]
 MEMORIES = "/api/v1/memories"
-
-
-@pytest.fixture
-def ann(committed: World, people: People, actor_in: ActorIn) -> Actor:
-    return actor_in(people.ann, committed.acme)
-
-
-@pytest.fixture
-def browser(committed: World, people: People, browser_of: BrowserOf) -> Client:
-    return browser_of(people.ann, committed.acme)
-
-
-@pytest.fixture
-def in_acme(committed: World, ann: Actor) -> Iterator[Actor]:
-    with as_person(ann, committed.acme):
-        yield ann
 
 
 def texts(client: Client, **asked: str) -> list[str]:

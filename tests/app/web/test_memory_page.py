@@ -1,9 +1,7 @@
 """The page of memories: seen, explained, corrected and forgotten without a script."""
 
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 from django.db import transaction
@@ -11,11 +9,10 @@ from django.test import Client
 
 from apps.core.clock import now
 from apps.core.ids import new_id
-from apps.core.scope import Actor, TenantRef
+from apps.core.scope import Actor
 from apps.memory.contracts import EntityKind
 from apps.memory.models import Memory
 from tests.app.memory.remembering import (
-    as_person,
     changed_on,
     edit,
     learnt_on,
@@ -27,27 +24,9 @@ from tests.app.memory.remembering import (
     told,
 )
 from tests.fixtures.database import World
-from tests.fixtures.people import People
+from tests.fixtures.people import BrowserOf, People
 
-ActorIn = Callable[[UUID, TenantRef], Actor]
-BrowserOf = Callable[[UUID, TenantRef | None], Client]
 PAGE = "/settings/memory/"
-
-
-@pytest.fixture
-def ann(committed: World, people: People, actor_in: ActorIn) -> Actor:
-    return actor_in(people.ann, committed.acme)
-
-
-@pytest.fixture
-def browser(committed: World, people: People, browser_of: BrowserOf) -> Client:
-    return browser_of(people.ann, committed.acme)
-
-
-@pytest.fixture
-def in_acme(committed: World, ann: Actor) -> Iterator[Actor]:
-    with as_person(ann, committed.acme):
-        yield ann
 
 
 def text_of(client: Client, path: str = PAGE, **asked: str) -> str:
