@@ -109,10 +109,10 @@ def scene(committed: World, people: People, actor_in: ActorIn, auditors: None) -
         answer_id = hub.open_turn(actor=ann, turn_id=turn.turn_id).answer_id
         finished_id = hub.open_turn(actor=ann, turn_id=ended).answer_id
         trials = _trials_of(ann)
-        kept = memory.remember(actor=ann, permission=MEMORY_WRITE, text="coffee").memory
+        remembered = _memories_of(ann)
     names = {
         **trials,
-        "memory": kept.id,
+        **remembered,
         "owner": people.ann,
         **things,
         "colleague": people.bea,
@@ -129,6 +129,18 @@ def scene(committed: World, people: People, actor_in: ActorIn, auditors: None) -
         "key": key.id,
     }
     return Scene(world=committed, names=names)
+
+
+def _memories_of(ann: Actor) -> dict[str, object]:
+    """Two memories of acme's owner, and a change that can be undone."""
+    coffee, tea, juice, water = (
+        memory.remember(actor=ann, permission=MEMORY_WRITE, text=text).memory.id
+        for text in ("coffee", "tea time", "juice", "water")
+    )
+    merged = memory.merge_memories(
+        actor=ann, permission=MEMORY_WRITE, into=juice, source_ids=[water]
+    )
+    return {"memory": coffee, "second_memory": tea, "change": merged.changeset.id}
 
 
 def _trials_of(ann: Actor) -> dict[str, object]:

@@ -2,9 +2,10 @@
 
 from django.urls import path
 
-from apps.memory.api import analytics, policy_views, transparency, views
+from apps.memory.api import analytics, changing, policy_views, transparency, views
 
 _ONE = "memories/<uuid:memory_id>"
+_CHANGE = "memories/changes/<uuid:change_id>"
 
 urlpatterns = [
     path("memory-analytics", analytics.MemoryAnalyticsView.as_view(), name="memory_analytics"),
@@ -14,8 +15,13 @@ urlpatterns = [
     path("memories/export", transparency.MemoryExportView.as_view(), name="memory-export"),
     path("memories/entities", transparency.EntitiesView.as_view(), name="memory-entities"),
     path("memories/graph", transparency.GraphView.as_view(), name="memory-graph"),
+    path("memories/merge", changing.MergeView.as_view(), name="memory-merge"),
+    path("memories/changes", changing.ChangesView.as_view(), name="memory-changes"),
+    path(_CHANGE, changing.ChangeView.as_view(), name="memory-change"),
+    path(f"{_CHANGE}/undo", changing.UndoView.as_view(), name="memory-change-undo"),
     path(_ONE, views.MemoryView.as_view(), name="memory"),
     path(f"{_ONE}/history", transparency.MemoryHistoryView.as_view(), name="memory-history"),
+    path(f"{_ONE}/restore", changing.RestoreView.as_view(), name="memory-restore"),
     path(f"{_ONE}/why", transparency.MemoryReasonsView.as_view(), name="memory-why"),
     path(
         "people/<uuid:user_id>/memories",

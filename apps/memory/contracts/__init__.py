@@ -2,11 +2,14 @@
 
 from apps.memory.contracts.analytics import MemoryAnalytics, MemoryDay, MemoryTopic
 from apps.memory.contracts.changes import (
+    Became,
     ChangesetEntryView,
     ChangesetKind,
+    ChangesetPage,
     ChangesetState,
     ChangesetView,
     Merge,
+    MergedMemories,
     NewMemory,
     Retirement,
 )
@@ -69,8 +72,10 @@ __all__ = [
     "MEMORIES_MIN",
     "TEXT_MAX",
     "Always",
+    "Became",
     "ChangesetEntryView",
     "ChangesetKind",
+    "ChangesetPage",
     "ChangesetState",
     "ChangesetView",
     "EntityGraph",
@@ -95,6 +100,7 @@ __all__ = [
     "MemoryTopic",
     "MemoryView",
     "Merge",
+    "MergedMemories",
     "Namespace",
     "NewMemory",
     "PersonProfile",

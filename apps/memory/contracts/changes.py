@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from apps.memory.contracts.memories import MemoryKind, MemoryStatus
+from apps.memory.contracts.memories import MemoryKind, MemoryStatus, MemoryView
 
 
 class ChangesetKind(StrEnum):
@@ -25,6 +25,16 @@ class ChangesetState(StrEnum):
     PLANNED = "planned"
     APPLIED = "applied"
     UNDONE = "undone"
+
+
+class Became(StrEnum):
+    """What becomes of a memory in a changeset."""
+
+    MADE = "made"
+    CHANGED = "changed"
+    REPLACED = "replaced"
+    ARCHIVED = "archived"
+    EXPIRED = "expired"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,12 +86,26 @@ class Retirement:
 class ChangesetEntryView:
     """What becomes of one memory: the values that change, before and after, times in ISO 8601.
 
-    `before` is empty for a memory that is made.
+    `before` is empty for a memory that is made. `text` is what it says now; None where it was
+    forgotten, or nobody asked.
     """
 
     memory_id: UUID
     before: Mapping[str, object]
     after: Mapping[str, object]
+    text: str | None = None
+
+    @property
+    def became(self) -> Became:
+        """What became of the memory, in a word."""
+        if not self.before:
+            return Became.MADE
+        if self.after.get("superseded_by_id"):
+            return Became.REPLACED
+        status = self.after.get("status")
+        if status in {MemoryStatus.ARCHIVED, MemoryStatus.EXPIRED} and "status" in self.before:
+            return Became(str(status))
+        return Became.CHANGED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,3 +117,22 @@ class ChangesetView:
     state: ChangesetState
     note: str
     entries: tuple[ChangesetEntryView, ...]
+    created_at: datetime
+    undone_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergedMemories:
+    """The outcome of merging by hand: `created` is false where they were merged so already."""
+
+    memory: MemoryView
+    changeset: ChangesetView
+    created: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangesetPage:
+    """Some changes, newest first, and where the next page begins; None on the last."""
+
+    changesets: tuple[ChangesetView, ...]
+    following: UUID | None

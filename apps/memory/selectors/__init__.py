@@ -1,5 +1,12 @@
 """Reading memories: the gate, lists, explanations; what fits a question is in `recall`."""
 
+from apps.memory.selectors.changes import (
+    changeset_view,
+    explain_changeset,
+    list_changesets,
+    page_of_changesets,
+    views_of_changesets,
+)
 from apps.memory.selectors.entities import entity_graph, find_entity, list_entities
 from apps.memory.selectors.explaining import (
     explain_memory,
@@ -17,10 +24,8 @@ from apps.memory.selectors.listing import (
 from apps.memory.selectors.memories import (
     Sampled,
     access_memory,
-    changeset_view,
     current_policy,
     get_memory_policy,
-    list_changesets,
     list_memories,
     list_texts,
     memory_view,
@@ -39,6 +44,7 @@ __all__ = [
     "count_memories",
     "current_policy",
     "entity_graph",
+    "explain_changeset",
     "explain_memory",
     "find_entity",
     "get_memory",
@@ -50,6 +56,7 @@ __all__ = [
     "list_texts",
     "memory_history",
     "memory_view",
+    "page_of_changesets",
     "page_of_live_memories",
     "page_of_memories",
     "policy_view",
@@ -58,4 +65,5 @@ __all__ = [
     "require_subject",
     "sample_for_quality",
     "views_of",
+    "views_of_changesets",
 ]

@@ -1,6 +1,6 @@
 """Reading memories: the gate and lists; what fits a question is in `recall`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,10 +9,6 @@ from django.db.models import QuerySet
 from apps.core.errors import NotAuthenticated, PermissionDenied
 from apps.core.scope import Actor
 from apps.memory.contracts import (
-    ChangesetEntryView,
-    ChangesetKind,
-    ChangesetState,
-    ChangesetView,
     MemoryKind,
     MemoryOrigin,
     MemoryStatus,
@@ -23,8 +19,7 @@ from apps.memory.contracts import (
     SecretsPolicy,
 )
 from apps.memory.errors import MemoryNotFound
-from apps.memory.models import Changeset, ChangesetEntry, Memory, MemoryPolicy, Subject
-from apps.memory.models.changesets import INNER
+from apps.memory.models import Memory, MemoryPolicy, Subject
 from apps.memory.models.memories import LIVE
 
 
@@ -196,32 +191,4 @@ def policy_view(row: MemoryPolicy) -> PolicyView:
         said_retention_days=row.said_retention_days,
         per_subject_max=row.per_subject_max,
         per_workspace_max=row.per_workspace_max,
-    )
-
-
-def list_changesets(*, actor: Actor, permission: str) -> QuerySet[Changeset]:
-    """Return what changed several memories about the actor at once, newest first.
-
-    Raises:
-        PermissionDenied: The actor lacks the permission.
-    """
-    rows = Changeset.objects.filter(subject_id=require_subject(actor, permission))
-    return rows.prefetch_related("entries")
-
-
-def changeset_view(row: Changeset, entries: Iterable[ChangesetEntry]) -> ChangesetView:
-    """Map a row and its entries."""
-    return ChangesetView(
-        id=row.pk,
-        kind=ChangesetKind(row.kind),
-        state=ChangesetState(row.state),
-        note=row.note,
-        entries=tuple(
-            ChangesetEntryView(
-                memory_id=entry.memory_id,
-                before=entry.before,
-                after={name: value for name, value in entry.after.items() if name != INNER},
-            )
-            for entry in entries
-        ),
     )

@@ -14,11 +14,12 @@ from apps.memory.services.memories import (
     forget,
     note_used,
     remember,
-    restore,
     update_memory,
 )
+from apps.memory.services.merging import merge_memories
 from apps.memory.services.oversight import look_at_memories
 from apps.memory.services.policies import change_memory_policy
+from apps.memory.services.restoring import restore
 from apps.memory.services.said import take_in, unsay
 from apps.memory.services.sweeping import sweep_memories, sweep_workspaces
 from apps.memory.services.undoing import undo_changeset
@@ -43,6 +44,7 @@ __all__ = [
     "keep_vector_indexes",
     "learn",
     "look_at_memories",
+    "merge_memories",
     "note_used",
     "preview_consolidation",
     "read_said",

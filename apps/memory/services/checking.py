@@ -1,9 +1,12 @@
-"""What a memory's text must be, whoever writes it."""
+"""What holds for each memory, whoever writes it: its text, that it is said once, the record."""
 
+from apps.audit import services as audit
 from apps.core.errors import InvalidInput
 from apps.memory.contracts import TEXT_MAX
 from apps.memory.domain.texts import cleaned, content_hash
-from apps.memory.errors import MemoryHoldsSecret
+from apps.memory.errors import MemoryExists, MemoryHoldsSecret
+from apps.memory.models import Memory
+from apps.memory.models.memories import LIVE
 from apps.memory.secrets import secret_in
 
 
@@ -23,3 +26,27 @@ def checked_text(text: str) -> dict[str, str]:
     if secret:
         raise MemoryHoldsSecret(secret)
     return {"text": kept, "content_hash": content_hash(kept)}
+
+
+def require_single(memory: Memory) -> None:
+    """Refuse what would say what another live memory says; the subject is locked.
+
+    Raises:
+        MemoryExists: There is one.
+    """
+    twins = Memory.objects.filter(
+        LIVE, subject_id=memory.subject_id, content_hash=memory.content_hash
+    ).exclude(pk=memory.pk)
+    if twins.exists():
+        raise MemoryExists
+
+
+def record_deed(action: str, memory: Memory, **data: object) -> None:
+    """Write the audit entry; the text is content and stays out of it."""
+    audit.record(
+        action=action,
+        target_type="memory",
+        target_id=memory.pk,
+        target_label=str(memory.pk),
+        data=data or None,
+    )

@@ -1,13 +1,12 @@
 """What people change in memories: remember, update, forget."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, Q
 
-from apps.audit import services as audit
 from apps.core.clock import now
 from apps.core.errors import InvalidInput
 from apps.core.scope import Actor
@@ -23,21 +22,21 @@ from apps.memory.contracts import (
     MemoryView,
     Remembered,
 )
-from apps.memory.errors import MemoryExists
 from apps.memory.models import Memory
 from apps.memory.models.memories import LIVE
 from apps.memory.selectors import access_memory, memory_view, require_subject
-from apps.memory.services.checking import checked_text
+from apps.memory.services.checking import checked_text, record_deed, require_single
 from apps.memory.services.embedding import EMBED_TASK
 from apps.memory.services.erasing import erase_memories
 from apps.memory.services.indexing import index_memory, unindex_memory
 from apps.memory.services.quotas import require_room
+from apps.memory.services.restoring import bring_back
 from apps.memory.services.subjects import locked_subject
 from apps.memory.services.versions import keep_version
 
 _SOURCES_MAX = 50
 _ALWAYS_COUNTS = timedelta(days=1)
-_RESTORED = ("status", "retired_at", "superseded_by_id", "valid_to", "expires_at")
+_LIVE = (MemoryStatus.ACTIVE, MemoryStatus.CONSOLIDATING)
 # What a change moves besides what was asked for.
 _MOVED = ("place", "words_count", "embedding", "embedding_model", "retired_at", "updated_at")
 
@@ -98,12 +97,12 @@ def _remember_once(memory: Memory) -> Remembered:
             keep_version(known, ["pinned_at"], reason="pinned")
             known.pinned_at = known.updated_at = now()
             known.save(update_fields=["pinned_at", "updated_at"])
-            _record("memory.updated", known, changed=["pinned"])
+            record_deed("memory.updated", known, changed=["pinned"])
         return Remembered(memory=memory_view(known), created=False)
     require_room(subject)
     index_memory(subject, memory)
     memory.save(force_insert=True)
-    _record("memory.remembered", memory, kind=memory.kind)
+    record_deed("memory.remembered", memory, kind=memory.kind)
     jobs.enqueue_on_commit(EMBED_TASK)
     metrics.memory_writes_total.labels("remember").inc()
     return Remembered(memory=memory_view(memory), created=True)
@@ -125,6 +124,8 @@ def update_memory(
     """
     subject = locked_subject(require_subject(actor, permission))
     memory = access_memory(actor=actor, memory_id=memory_id, permission=permission, lock=True)
+    if memory.superseded_by_id and change.status in _LIVE:
+        bring_back(subject, memory, by=actor.label)  # what replaced it must not go on hiding it
     wanted = _wanted(memory, change)
     changed = [name for name, value in wanted.items() if getattr(memory, name) != value]
     if not changed:
@@ -135,7 +136,7 @@ def update_memory(
     for name in changed:
         setattr(memory, name, wanted[name])
     if memory.is_live and memory.place is None:
-        _require_single(memory)
+        require_single(memory)
         if "status" in changed:
             require_room(subject)
         index_memory(subject, memory)
@@ -143,7 +144,7 @@ def update_memory(
     memory.retired_at = None if memory.is_live else memory.retired_at or now()
     memory.updated_at = now()
     memory.save(update_fields=sorted({*changed, *_MOVED}))
-    _record("memory.updated", memory, changed=sorted(changed))
+    record_deed("memory.updated", memory, changed=sorted(changed))
     metrics.memory_writes_total.labels("update").inc()
     return memory_view(memory)
 
@@ -158,57 +159,9 @@ def forget(*, actor: Actor, permission: str, memory_id: UUID) -> None:
     """
     subject = locked_subject(require_subject(actor, permission))
     memory = access_memory(actor=actor, memory_id=memory_id, permission=permission, lock=True)
-    _record("memory.forgotten", memory)
+    record_deed("memory.forgotten", memory)
     erase_memories(subject, [memory.pk], reason="forgotten")
     metrics.memory_writes_total.labels("forget").inc()
-
-
-@transaction.atomic  # a command of the chat remembers inside its own transaction
-def restore(*, actor: Actor, permission: str, memory_id: UUID) -> MemoryView:
-    """Believe again what was superseded, archived or expired; a live memory stays as it is.
-
-    It counts as used now, so that it does not fade again at once.
-
-    Raises:
-        PermissionDenied: The actor lacks the permission.
-        MemoryNotFound: It does not exist, or it is about somebody else.
-        MemoryExists: Another memory says exactly this meanwhile.
-        MemoryFull: There is no room.
-    """
-    subject = locked_subject(require_subject(actor, permission))
-    memory = access_memory(actor=actor, memory_id=memory_id, permission=permission, lock=True)
-    if memory.is_live:
-        return memory_view(memory)
-    _require_single(memory)
-    require_room(subject)
-    told = _validity_as_told(memory)
-    keep_version(memory, _RESTORED, reason="restored", by=actor.label)
-    moment = now()
-    memory.status, memory.retired_at, memory.superseded_by = MemoryStatus.ACTIVE, None, None
-    memory.valid_to = told
-    memory.last_used_at = memory.updated_at = moment
-    if memory.expires_at is not None and memory.expires_at <= moment:
-        memory.expires_at = None
-    index_memory(subject, memory)
-    jobs.enqueue_on_commit(EMBED_TASK)
-    moved = {name.removesuffix("_id") for name in _RESTORED}
-    memory.save(
-        update_fields=sorted({*moved, "place", "words_count", "last_used_at", "updated_at"})
-    )
-    _record("memory.restored", memory)
-    metrics.memory_writes_total.labels("restore").inc()
-    return memory_view(memory)
-
-
-def _validity_as_told(memory: Memory) -> datetime | None:
-    """Return until when it was said to be true, before being superseded ended that."""
-    if memory.superseded_by_id is None:
-        return memory.valid_to
-    for version in memory.versions.order_by("-number"):
-        if "valid_to" in version.before and version.before.get("status") != memory.status:
-            told = version.before["valid_to"]
-            return datetime.fromisoformat(told) if told else None
-    return None
 
 
 def note_used(*, memory_ids: Sequence[UUID], always_ids: Sequence[UUID] = ()) -> None:
@@ -242,15 +195,6 @@ def _checked_confidence(confidence: float) -> float:
     return confidence
 
 
-def _require_single(memory: Memory) -> None:
-    """Refuse what would say what another live memory says; the subject is locked."""
-    twins = Memory.objects.filter(
-        LIVE, subject_id=memory.subject_id, content_hash=memory.content_hash
-    ).exclude(pk=memory.pk)
-    if twins.exists():
-        raise MemoryExists
-
-
 def _wanted(memory: Memory, change: MemoryChange) -> dict[str, object]:
     wanted: dict[str, object] = {}
     if change.text is not None:
@@ -270,14 +214,3 @@ def _wanted(memory: Memory, change: MemoryChange) -> dict[str, object]:
     if change.status is not None:
         wanted["status"] = change.status.value
     return wanted
-
-
-def _record(action: str, memory: Memory, **data: object) -> None:
-    """Write the audit entry; the text is content and stays out of it."""
-    audit.record(
-        action=action,
-        target_type="memory",
-        target_id=memory.pk,
-        target_label=str(memory.pk),
-        data=data or None,
-    )

@@ -7,7 +7,6 @@ from django.db import transaction
 
 from apps.audit import services as audit
 from apps.core.clock import now
-from apps.core.errors import Conflict
 from apps.core.scope import Actor
 from apps.jobs import services as jobs
 from apps.memory.contracts import ChangesetState, ChangesetView, MemoryStatus
@@ -36,6 +35,8 @@ _COUNTS_ON = ("use_count", "last_used_at")  # use goes on without being a change
 def undo_changeset(*, actor: Actor, permission: str, changeset_id: UUID) -> ChangesetView:
     """Have memories be what they were before a changeset; what it made is erased.
 
+    Idempotent: what is undone already stays so.
+
     Args:
         actor: Whose memories they are.
         permission: What the edge demands.
@@ -44,7 +45,6 @@ def undo_changeset(*, actor: Actor, permission: str, changeset_id: UUID) -> Chan
     Raises:
         PermissionDenied: The actor lacks the permission.
         ChangesetNotFound: There is none, or it is about somebody else.
-        Conflict: It is undone already.
         ChangesetOutdated: A later change touched one of the memories; names them.
     """
     subject = locked_subject(require_subject(actor, permission))
@@ -53,9 +53,9 @@ def undo_changeset(*, actor: Actor, permission: str, changeset_id: UUID) -> Chan
     )
     if changeset is None:
         raise ChangesetNotFound
-    if changeset.state != ChangesetState.APPLIED:
-        raise Conflict("These changes were undone already.")
     entries = list(changeset.entries.all())
+    if changeset.state != ChangesetState.APPLIED:
+        return changeset_view(changeset, entries)
     rows = _unchanged_rows(subject, entries)
     _erase_made(subject, entries, rows)
     _take_back(subject, [each for each in entries if each.before], rows)

@@ -5,6 +5,8 @@ from tests.access.matrix.rows import Host, Row, admin, behind
 
 _MEMORY = "memories/<uuid:memory_id>"
 _THE_MEMORY = "/api/v1/memories/{memory}"
+_CHANGE = "memories/changes/<uuid:change_id>"
+_THE_CHANGE = "/api/v1/memories/changes/{change}"
 
 
 def memory_rows() -> tuple[Row, ...]:
@@ -28,6 +30,17 @@ def memory_rows() -> tuple[Row, ...]:
         behind(_MEMORY, MEMORY_WRITE, path=_THE_MEMORY, method="DELETE", success=(204,)),
         behind(f"{_MEMORY}/history", MEMORY_READ, path=f"{_THE_MEMORY}/history"),
         behind(f"{_MEMORY}/why", MEMORY_READ, path=f"{_THE_MEMORY}/why"),
+        behind(f"{_MEMORY}/restore", MEMORY_WRITE, path=f"{_THE_MEMORY}/restore", method="POST"),
+        behind(
+            "memories/merge",
+            MEMORY_WRITE,
+            method="POST",
+            body={"into": "{memory}", "source_ids": ["{second_memory}"]},
+            success=(201,),
+        ),
+        behind("memories/changes", MEMORY_READ),
+        behind(_CHANGE, MEMORY_READ, path=_THE_CHANGE),
+        behind(f"{_CHANGE}/undo", MEMORY_WRITE, path=f"{_THE_CHANGE}/undo", method="POST"),
         behind(
             "people/<uuid:user_id>/memories",
             MEMORY_AUDIT,

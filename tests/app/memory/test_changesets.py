@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from apps.accounts.permissions import MEMORY_READ, MEMORY_WRITE
-from apps.core.errors import Conflict
+from apps.audit.models import AuditEntry
 from apps.core.ids import new_id
 from apps.core.scope import Actor, TenantRef
 from apps.memory import selectors, services
@@ -183,10 +183,11 @@ def test_undoing_is_refused_where_a_memory_was_forgotten(ann: Actor) -> None:
 
 def test_nothing_is_undone_twice(ann: Actor) -> None:
     done = retire(ann, keep(ann, "a"))
-    undo(ann, done)
+    first, before = undo(ann, done), picture()
 
-    with pytest.raises(Conflict):
-        undo(ann, done)
+    assert undo(ann, done) == first
+    assert picture() == before
+    assert AuditEntry.objects.filter(action="memory.changeset_undone").count() == 1
 
 
 def test_what_is_not_live_is_not_merged_and_then_nothing_is(ann: Actor) -> None:
