@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -11,6 +12,7 @@ from apps.memory.contracts import (
     IMPORTANCE_MAX,
     IMPORTANCE_MIN,
     TEXT_MAX,
+    ChangesetKind,
     MemoryChange,
     MemoryKind,
     MemoryQuery,
@@ -64,13 +66,54 @@ class MemoryForm(ServiceForm):
         return MemoryChange(**self.kept())
 
 
+class AgainForm(MemoryForm):
+    """The words of what was just forgotten, as its row held them."""
+
+    pinned = forms.BooleanField(required=False)
+
+
+class MergeForm(ServiceForm):
+    """Which memory says the same, and whose words stay."""
+
+    other = forms.UUIDField(error_messages={"required": _("Choose the memory to merge it with.")})
+    keep = forms.ChoiceField(
+        label=_("Which words stay?"), choices=[("this", ""), ("other", "")], initial="this"
+    )
+
+
+class ChangesFilterForm(forms.Form):
+    """Which changes are shown: those that tidied up, or what was learnt."""
+
+    kind = forms.ChoiceField(choices=[("tidied", ""), ("learnt", "")], required=False)
+    before = forms.UUIDField(required=False)
+
+    def kind_shown(self) -> str:
+        """Return which; a nonsensical one is the usual one."""
+        return (self.is_valid() and self.cleaned_data["kind"]) or "tidied"
+
+    def kinds(self) -> tuple[ChangesetKind, ...]:
+        """Return what is asked for."""
+        return _CHANGES[self.kind_shown()]
+
+    def last_seen(self) -> UUID | None:
+        """Return the last change of the page before."""
+        found: UUID | None = self.cleaned_data["before"] if self.is_valid() else None
+        return found
+
+
+_CHANGES = {
+    "tidied": (ChangesetKind.CONSOLIDATION, ChangesetKind.LIFE, ChangesetKind.MERGE),
+    "learnt": (ChangesetKind.EXTRACTION, ChangesetKind.IMPORT),
+}
+
+
 class MarkForm(forms.Form):
-    """Pin, unpin, archive or take back."""
+    """Pin, unpin or archive."""
 
     pinned = forms.NullBooleanField(required=False)
     status = forms.ChoiceField(
         required=False,
-        choices=[(each.value, "") for each in (MemoryStatus.ACTIVE, MemoryStatus.ARCHIVED)],
+        choices=[(MemoryStatus.ARCHIVED.value, "")],
     )
 
     def change(self) -> MemoryChange:

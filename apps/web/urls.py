@@ -9,6 +9,8 @@ from apps.web.views import (
     guardrails,
     keys,
     memories,
+    memory_changes,
+    memory_portrait,
     prompts,
     provider_models,
     providers,
@@ -55,6 +57,11 @@ _memory: list[URLPattern | URLResolver] = [
     path("settings/memory/", memories.memories, name="memory_page"),
     path("settings/memory/add/", memories.add, name="memory_add"),
     path("settings/memory/names/", memories.entity_page, name="memory_names"),
+    path("settings/memory/profile/", memory_portrait.profile, name="memory_profile"),
+    path("settings/memory/about/", memory_portrait.about, name="memory_about"),
+    path("settings/memory/again/", memory_changes.again, name="memory_again"),
+    path("settings/memory/changes/", memory_changes.changes, name="memory_changes"),
+    path("settings/memory/changes/<uuid:change_id>/undo/", memory_changes.undo, name="memory_undo"),
     path("settings/memory/forget/", memories.forget_topic, name="memory_forget_topic"),
     path(
         "settings/memory/forget-everything/", memories.forget_everything, name="memory_forget_all"
@@ -62,6 +69,8 @@ _memory: list[URLPattern | URLResolver] = [
     path(_ENTRY, memories.memory, name="memory_entry"),
     path(f"{_ENTRY}change/", memories.change, name="memory_change"),
     path(f"{_ENTRY}mark/", memories.mark, name="memory_mark"),
+    path(f"{_ENTRY}restore/", memory_changes.restore, name="memory_restore"),
+    path(f"{_ENTRY}merge/", memory_changes.merge, name="memory_merge"),
     path(f"{_ENTRY}forget/", memories.forget, name="memory_forget"),
 ]
 

@@ -12,6 +12,7 @@ from apps.memory.contracts.changes import (
     MergedMemories,
     NewMemory,
     Retirement,
+    Tidied,
 )
 from apps.memory.contracts.memories import (
     IMPORTANCE_DEFAULT,
@@ -39,6 +40,7 @@ from apps.memory.contracts.policies import (
     PolicyView,
     SecretsPolicy,
 )
+from apps.memory.contracts.portrait import PortraitGroup, PortraitLine, PortraitSection
 from apps.memory.contracts.profile import Always, PersonProfile, ProfileEntry
 from apps.memory.contracts.recall import (
     RecalledKind,
@@ -105,6 +107,9 @@ __all__ = [
     "NewMemory",
     "PersonProfile",
     "PolicyView",
+    "PortraitGroup",
+    "PortraitLine",
+    "PortraitSection",
     "Priority",
     "ProfileEntry",
     "RecallFilters",
@@ -118,5 +123,6 @@ __all__ = [
     "Signal",
     "SignalShare",
     "SubjectKind",
+    "Tidied",
     "VersionView",
 ]

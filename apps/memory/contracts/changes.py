@@ -136,3 +136,11 @@ class ChangesetPage:
 
     changesets: tuple[ChangesetView, ...]
     following: UUID | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tidied:
+    """How many memories Karen put aside by itself lately, and when last; None for never."""
+
+    memories: int
+    last_at: datetime | None

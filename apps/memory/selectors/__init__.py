@@ -2,6 +2,7 @@
 
 from apps.memory.selectors.changes import (
     changeset_view,
+    count_tidied,
     explain_changeset,
     list_changesets,
     page_of_changesets,
@@ -18,6 +19,7 @@ from apps.memory.selectors.listing import (
     choose_memories,
     count_memories,
     get_memory,
+    memories_by_id,
     page_of_memories,
     views_of,
 )
@@ -34,6 +36,7 @@ from apps.memory.selectors.memories import (
     require_subject,
     sample_for_quality,
 )
+from apps.memory.selectors.portrait import list_portrait
 from apps.memory.selectors.profile import read_profile
 
 __all__ = [
@@ -42,6 +45,7 @@ __all__ = [
     "changeset_view",
     "choose_memories",
     "count_memories",
+    "count_tidied",
     "current_policy",
     "entity_graph",
     "explain_changeset",
@@ -52,8 +56,11 @@ __all__ = [
     "list_changesets",
     "list_entities",
     "list_memories",
+    "list_pinned",
+    "list_portrait",
     "list_recalled",
     "list_texts",
+    "memories_by_id",
     "memory_history",
     "memory_view",
     "page_of_changesets",

@@ -1,9 +1,10 @@
 """What changed several memories at once: lists, and one with what each memory was and became."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Count, Max, Q, QuerySet
 
 from apps.core.scope import Actor
 from apps.memory.contracts import (
@@ -12,6 +13,8 @@ from apps.memory.contracts import (
     ChangesetPage,
     ChangesetState,
     ChangesetView,
+    MemoryStatus,
+    Tidied,
 )
 from apps.memory.errors import ChangesetNotFound
 from apps.memory.models import Changeset, ChangesetEntry, Memory
@@ -19,6 +22,7 @@ from apps.memory.models.changesets import INNER
 from apps.memory.selectors.memories import require_subject
 
 PAGE_SIZE = 20
+BY_ITSELF = (ChangesetKind.CONSOLIDATION, ChangesetKind.LIFE)
 
 
 def list_changesets(
@@ -71,6 +75,23 @@ def page_of_changesets(
     found = list(rows[: size + 1])
     views = tuple(views_of_changesets(found[:size]))
     return ChangesetPage(changesets=views, following=views[-1].id if len(found) > size else None)
+
+
+def count_tidied(*, actor: Actor, permission: str, since: datetime) -> Tidied:
+    """Return how much Karen merged, told in short or put aside by itself, and did not take back.
+
+    Raises:
+        PermissionDenied: The actor lacks the permission.
+    """
+    rows = Changeset.objects.filter(
+        subject_id=require_subject(actor, permission),
+        kind__in=BY_ITSELF,
+        state=ChangesetState.APPLIED,
+        created_at__gte=since,
+    )
+    retired = Q(entries__after__status__in=[MemoryStatus.ARCHIVED, MemoryStatus.EXPIRED])
+    found = rows.aggregate(memories=Count("entries", filter=retired), last_at=Max("created_at"))
+    return Tidied(memories=found["memories"], last_at=found["last_at"])
 
 
 def explain_changeset(*, actor: Actor, permission: str, changeset_id: UUID) -> ChangesetView:

@@ -139,6 +139,19 @@ def page_of_memories(
     return MemoryPage(memories=tuple(views_of(found[:size], query.as_of)), following=following)
 
 
+def memories_by_id(
+    *, actor: Actor, permission: str, memory_ids: Sequence[UUID]
+) -> tuple[MemoryView, ...]:
+    """Return those of `memory_ids` that are about the actor and in use, in the order given.
+
+    Raises:
+        PermissionDenied: The actor lacks the permission.
+    """
+    rows = list_memories(actor=actor, permission=permission).filter(LIVE, pk__in=list(memory_ids))
+    found = {row.pk: memory_view(row) for row in rows}
+    return tuple(found[pk] for pk in memory_ids if pk in found)
+
+
 def _place_of(after: str) -> tuple[datetime, UUID]:
     moment, _, last = after.partition("~")
     try:

@@ -1,19 +1,22 @@
 """What Karen knows about you: seen, explained, corrected, forgotten."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _, ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from apps.accounts.permissions import MEMORY_READ, MEMORY_WRITE, TENANT_ADMIN
+from apps.accounts.permissions import MEMORY_READ, MEMORY_WRITE
 from apps.core import scope
+from apps.core.clock import now
 from apps.core.errors import InvalidInput, KarenError
 from apps.memory import selectors, services
 from apps.memory.contracts import Forgotten, MemoryKind, MemoryView
@@ -28,10 +31,12 @@ from apps.web.memory_forms import (
     MemoryFilterForm,
     MemoryForm,
 )
+from apps.web.memory_pages import changed_row, is_part, render_memory
 from apps.web.memory_words import ORIGINS, past_changes, timeline
 
 _PINNED_SHOWN = 200
 _CHIPS = 12
+_LATELY = timedelta(days=7)
 
 
 @needs(MEMORY_READ)
@@ -61,7 +66,7 @@ def entity_page(request: HttpRequest) -> HttpResponse:
         "map": draw_entities(graph),
         "entities": selectors.list_entities(actor=actor, permission=MEMORY_READ),
     }
-    return _render(request, "web/memory/names.html", context)
+    return render_memory(request, "web/memory/names.html", context, part="names")
 
 
 @needs(MEMORY_WRITE)
@@ -103,7 +108,7 @@ def change(request: HttpRequest, memory_id: UUID) -> HttpResponse:
         except KarenError as error:
             form.refuse(error)
         else:
-            return _changed(request, memory_id, _("The memory was changed."))
+            return changed_row(request, memory_id, _("The memory was changed."))
     return _one(request, memory_id, form=form)
 
 
@@ -111,7 +116,7 @@ def change(request: HttpRequest, memory_id: UUID) -> HttpResponse:
 @never_cache
 @require_POST
 def mark(request: HttpRequest, memory_id: UUID) -> HttpResponse:
-    """Pin, unpin, archive or take back a memory."""
+    """Pin, unpin or archive a memory."""
     form = MarkForm(request.POST)
     if not form.is_valid():
         raise Http404
@@ -126,24 +131,25 @@ def mark(request: HttpRequest, memory_id: UUID) -> HttpResponse:
         raise Http404 from error
     except KarenError as error:
         messages.error(request, error.message())
-        return _changed(request, memory_id, "")
+        return changed_row(request, memory_id, "")
     told = _("Pinned.") if view.pinned else _("Saved.")
-    return _changed(request, memory_id, told)
+    return changed_row(request, memory_id, told)
 
 
 @needs(MEMORY_WRITE)
 @never_cache
 @require_POST
 def forget(request: HttpRequest, memory_id: UUID) -> HttpResponse:
-    """Forget one memory."""
+    """Forget one memory; the answer alone still holds its words, for whoever did not mean it."""
+    actor = scope.current_actor()
     try:
-        services.forget(actor=scope.current_actor(), permission=MEMORY_WRITE, memory_id=memory_id)
+        view = selectors.get_memory(actor=actor, memory_id=memory_id, permission=MEMORY_WRITE)
+        services.forget(actor=actor, permission=MEMORY_WRITE, memory_id=memory_id)
     except MemoryNotFound as error:
         raise Http404 from error
-    if request.headers.get("HX-Request"):
-        return HttpResponse(status=200)  # the row is replaced by nothing
-    messages.success(request, _("Karen forgot it."))
-    return redirect("memory_page")
+    if is_part(request):
+        return render_memory(request, "web/memory/gone.html", {"memory": view})
+    return _page(request, gone=view)
 
 
 @needs(MEMORY_WRITE)
@@ -191,16 +197,6 @@ def _told(gone: Forgotten) -> str:
     }
 
 
-def _changed(request: HttpRequest, memory_id: UUID, told: str) -> HttpResponse:
-    if request.headers.get("HX-Request"):
-        actor = scope.current_actor()
-        view = selectors.get_memory(actor=actor, memory_id=memory_id, permission=MEMORY_READ)
-        return _render(request, "web/memory/row.html", {"memory": view})
-    if told:
-        messages.success(request, told)
-    return redirect("memory_entry", memory_id)
-
-
 def _one(request: HttpRequest, memory_id: UUID, *, form: MemoryForm | None = None) -> HttpResponse:
     actor = scope.current_actor()
     try:
@@ -216,9 +212,9 @@ def _one(request: HttpRequest, memory_id: UUID, *, form: MemoryForm | None = Non
         "changes": past_changes(history.memory, history.versions),
         "form": form or _form_of(why.memory),
     }
-    if not request.headers.get("HX-Request"):
-        return _render(request, "web/memory/one.html", context)
-    answer = _render(request, "web/memory/inside.html", {**context, "inline": True})
+    if not is_part(request):
+        return render_memory(request, "web/memory/one.html", context, part="list")
+    answer = render_memory(request, "web/memory/inside.html", {**context, "inline": True})
     if form is not None:  # what was wrong stands in the form, not in the row's place
         answer["HX-Retarget"] = f"#inside-{memory_id}"
         answer["HX-Reswap"] = "innerHTML"
@@ -239,9 +235,10 @@ def _page(
     forget_form: ForgetTopicForm | None = None,
     everything_form: ForgetEverythingForm | None = None,
     preview: tuple[str, Forgotten] | None = None,
+    gone: MemoryView | None = None,
 ) -> HttpResponse:
     actor = scope.current_actor()
-    filters = MemoryFilterForm(request.GET)
+    filters = MemoryFilterForm(request.GET, auto_id="filter_%s")  # another form has `kind` too
     query = filters.query()
     asked = {name: str(value) for name, value in request.GET.items() if name != "after" and value}
     if not asked:
@@ -254,15 +251,16 @@ def _page(
         raise Http404 from error
     context: dict[str, Any] = {
         "months": timeline(page.memories),
+        "address": reverse("memory_page"),
         "following": urlencode({**asked, "after": page.following}) if page.following else "",
         "as_of": query.as_of,
     }
-    if request.headers.get("HX-Request"):
-        return _render(request, "web/memory/months.html", context)
+    if is_part(request):
+        return render_memory(request, "web/memory/months.html", context)
     context |= {
         "filters": filters,
         "is_filtered": bool(asked),
-        "entity": _entity(query.entity),
+        "entity": query.entity,
         "pinned": () if asked or request.GET.get("after") else _pinned(),
         "counts": selectors.count_memories(actor=actor, permission=MEMORY_READ),
         "names": selectors.list_entities(actor=actor, permission=MEMORY_READ, limit=_CHIPS),
@@ -271,19 +269,12 @@ def _page(
         "everything_form": everything_form or ForgetEverythingForm(),
         "words": FORGET_EVERYTHING,
         "preview": preview,
+        "gone": gone,
+        "tidied": selectors.count_tidied(
+            actor=actor, permission=MEMORY_READ, since=now() - _LATELY
+        ),
     }
-    return _render(request, "web/memory/list.html", context)
-
-
-def _entity(name: str) -> dict[str, Any] | None:
-    """Return the profile of a person or thing: what it is and what it goes together with."""
-    if not name:
-        return None
-    actor = scope.current_actor()
-    found = selectors.find_entity(actor=actor, permission=MEMORY_READ, name=name)
-    graph = selectors.entity_graph(actor=actor, permission=MEMORY_READ, name=name, limit=_CHIPS)
-    beside = [each for each in graph.entities if found is None or each.id != found.id]
-    return {"name": found.name if found else name, "found": found, "beside": beside}
+    return render_memory(request, "web/memory/list.html", context, part="list")
 
 
 def _pinned() -> tuple[MemoryView, ...]:
@@ -292,9 +283,3 @@ def _pinned() -> tuple[MemoryView, ...]:
         actor=scope.current_actor(), permission=MEMORY_READ, query=query, size=_PINNED_SHOWN
     )
     return page.memories
-
-
-def _render(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
-    actor = scope.current_actor()
-    shared = {"manages": actor.may(TENANT_ADMIN), "writes": actor.may(MEMORY_WRITE)}
-    return render(request, template, {**shared, **context})

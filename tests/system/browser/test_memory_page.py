@@ -17,7 +17,14 @@ from playwright.sync_api import Page, expect
 
 from apps.core.scope import Actor, TenantRef
 from apps.memory import services
-from apps.memory.contracts import EntityKind, MemoryKind
+from apps.memory.contracts import (
+    ChangesetKind,
+    EntityKind,
+    MemoryKind,
+    MemoryStatus,
+    Merge,
+    Retirement,
+)
 from apps.memory.models import Memory
 from apps.memory.recall import recall
 from tests.app.memory.remembering import (
@@ -79,10 +86,34 @@ def a_life(ann: Actor, tenant: TenantRef) -> Memory:
         for memory, day, place in ((rome, "2026-01-12", "Rome"), (berlin, "2026-03-16", "Berlin")):
             learnt_on(memory, day)
             _names(memory, (place,))
+        Memory.objects.filter(pk__in=[rome.pk, berlin.pk]).update(slot="self.home")
         with transaction.atomic():
             supersede(rome, berlin, at=noon("2026-03-10"))
+        _tidied(ann)
         services.embed_waiting()
     return berlin
+
+
+def _tidied(ann: Actor) -> None:
+    """Have two memories merged, and two put aside, as a consolidation and a sweep do."""
+    assert ann.id is not None
+    said, again = told(ann, "Takes the train to work"), told(ann, "She commutes by train")
+    services.apply_changeset(
+        subject_id=ann.id,
+        kind=ChangesetKind.CONSOLIDATION,
+        merges=[Merge(source_ids=(again.pk,), into=said.pk)],
+        note="said the same",
+    )
+    faded = [told(ann, f"Parked on level {level} today") for level in (2, 4)]
+    services.apply_changeset(
+        subject_id=ann.id,
+        kind=ChangesetKind.LIFE,
+        note="short_term",
+        retirements=[
+            Retirement(memory_id=each.pk, status=MemoryStatus.ARCHIVED, reason="short_term")
+            for each in faded
+        ],
+    )
 
 
 def _names(memory: Memory, names: tuple[str, ...]) -> None:
@@ -127,15 +158,81 @@ def test_the_page_is_whole_in_every_dress(
     # Nothing reaches over the edge of the window.
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     keep_picture(page, f"memory{suffix}")
+    for part, heading, name in (
+        ("profile/", "About you", "memory-profile"),
+        ("names/", "People and places", "memory-names"),
+        ("about/?name=Berlin", "Berlin", "memory-about"),
+        ("changes/", "What changed", "memory-changes"),
+        ("changes/?kind=learnt", "What changed", "memory-learnt"),
+        (f"{berlin.pk}/", "A memory", "memory-one"),
+        (f"{berlin.pk}/merge/", "Merge two memories", "memory-merge"),
+    ):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto(f"{address}{part}")
+        expect(page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), part
+        keep_picture(page, f"{name}-{width}-{scheme}")
     page.goto(f"{address}names/")
     expect(page.get_by_role("img", name="How names go together")).to_be_visible()
     assert page.locator("svg .map-dot").count() >= 7
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    keep_picture(page, f"memory-names-{width}-{scheme}")
-    page.goto(f"{address}?entity=Ada")
+
+
+def test_what_was_not_meant_is_taken_back(
+    worker: World, people: People, site: Site, sign_in: SignIn, page: Page, actor_in: ActorIn
+) -> None:
+    ann = actor_in(people.ann, worker.acme)
+    with as_person(ann, worker.acme):
+        tea, also = told(ann, "Drinks green tea", pinned=True), told(ann, "Likes her tea green")
+    sign_in(page, "acme", "ann@acme.example")
+    address = f"{site.workspace('acme')}/settings/memory/"
+
+    # Forgotten by mistake: the words come back into their place, and the keyboard is there.
+    page.goto(address)
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Forget: Drinks green tea").click()
+    undo = page.get_by_role("button", name="Undo")
+    expect(undo).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Unpin: Drinks green tea")).to_be_visible()
+    expect(undo).to_have_count(0)
+
+    # Merged by choosing the other one, and undone by an impatient finger.
+    row = page.locator(f"#m-{also.pk}")
+    row.get_by_text("Why do you believe this?").click()
+    row.get_by_role("link", name="Merge with another").click()
+    page.get_by_label("Drinks green tea").check()
+    page.get_by_label("Those of the one I choose").check()
+    page.get_by_role("button", name="Merge", exact=True).click()
+    expect(page.get_by_text("Merged into one.")).to_be_visible()
+    expect(page.locator(".memory-text").first).to_have_text("Drinks green tea")
+    page.get_by_role("button", name="Undo").dblclick()
+    expect(page.get_by_text("Undone: the memories are what they were.").first).to_be_visible()
+    expect(page.locator(".change .tag").get_by_text("undone")).to_be_visible()
+    with as_person(ann, worker.acme):
+        assert not Memory.objects.filter(pk=tea.pk).exists()  # its words are a new memory
+        live = Memory.objects.filter(status="active").values_list("text", flat=True)
+        assert set(live) == {"Drinks green tea", "Likes her tea green"}
+
+
+def test_a_search_stands_in_the_address_and_the_way_back_leads_to_it(
+    worker: World, people: People, site: Site, sign_in: SignIn, page: Page, actor_in: ActorIn
+) -> None:
+    a_life(actor_in(people.ann, worker.acme), worker.acme)
+    sign_in(page, "acme", "ann@acme.example")
+    page.goto(f"{site.workspace('acme')}/settings/memory/")
+
+    page.get_by_label("Search").fill("Porto")
+    page.get_by_label("Kind", exact=True).locator("visible=true").select_option("episodic")
+    page.get_by_label("Search").press("Enter")
+    expect(page.get_by_text("Visited Ada in Porto")).to_be_visible()
+    expect(page.locator(".memory")).to_have_count(1)
+    page.locator(".memory").get_by_role("link", name="Ada").click()
     expect(page.get_by_role("heading", name="Ada", exact=True)).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    keep_picture(page, f"memory-entity-{width}-{scheme}")
+    page.go_back()
+    expect(page.get_by_label("Search")).to_have_value("Porto")
+    expect(page.locator(".memory")).to_have_count(1)
+    page.get_by_role("link", name="Show all").first.click()
+    expect(page.locator(".memory").nth(5)).to_be_visible()
 
 
 def test_a_memory_is_corrected_pinned_and_forgotten_without_leaving_the_page(
@@ -163,7 +260,7 @@ def test_a_memory_is_corrected_pinned_and_forgotten_without_leaving_the_page(
     expect(row.get_by_text("archived", exact=True)).to_be_visible()
     page.once("dialog", lambda dialog: dialog.accept())
     row.get_by_role("button", name="Forget: Lives in Rome").click()
-    expect(row).to_have_count(0)
+    expect(row.get_by_text("Forgotten", exact=True)).to_be_visible()
 
     assert page.evaluate("window.stayed")
     with as_person(ann, worker.acme):
