@@ -50,6 +50,13 @@ class ShownSection:
     parties: tuple[ShownParty, ...]
     more: int
 
+    @property
+    def is_labelled(self) -> bool:
+        """Whether something stands beside the lines."""
+        return any(
+            party.name or any(shown.label for shown in party.lines) for party in self.parties
+        )
+
 
 def shown_portrait(sections: Sequence[PortraitSection]) -> tuple[ShownSection, ...]:
     """Return a portrait as a page shows it."""

@@ -115,5 +115,6 @@ def _line(row: Memory, places: dict[UUID, UUID]) -> PortraitLine:
         about=about_in_words(row.slot, _names(row)),
         attribute=parts_of_slot(row.slot)[1],
         source=source,
-        before=tuple(memory_view(old) for old in row.supersedes.all()),
+        # What was merged into it has no slot: it said the same, and was nothing else before.
+        before=tuple(memory_view(old) for old in row.supersedes.all() if old.slot),
     )

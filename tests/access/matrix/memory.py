@@ -49,15 +49,30 @@ def memory_rows() -> tuple[Row, ...]:
         ),
         page("", MEMORY_READ, path="/settings/memory/"),
         page("names/", MEMORY_READ),
+        page("profile/", MEMORY_READ),
+        page("about/", MEMORY_READ, path="/settings/memory/about/?name=coffee"),
+        page("changes/", MEMORY_READ),
+        page(
+            "changes/<uuid:change_id>/undo/",
+            MEMORY_WRITE,
+            path="/settings/memory/changes/{change}/undo/",
+            method="POST",
+            success=(302,),
+        ),
+        # Without words there is nothing to keep; tests/app/web sends some.
+        page("again/", MEMORY_WRITE, method="POST", success=(404,)),
         page("add/", MEMORY_WRITE, method="POST"),
         page("forget/", MEMORY_WRITE, method="POST"),
         page("forget-everything/", MEMORY_WRITE, method="POST"),
         page(one, MEMORY_READ, path=the_one),
         page(f"{one}change/", MEMORY_WRITE, path=f"{the_one}change/", method="POST"),
         page(f"{one}mark/", MEMORY_WRITE, path=f"{the_one}mark/", method="POST", success=(302,)),
+        page(f"{one}forget/", MEMORY_WRITE, path=f"{the_one}forget/", method="POST"),
         page(
-            f"{one}forget/", MEMORY_WRITE, path=f"{the_one}forget/", method="POST", success=(302,)
+            f"{one}restore/", MEMORY_WRITE, path=f"{the_one}restore/", method="POST", success=(302,)
         ),
+        page(f"{one}merge/", MEMORY_WRITE, path=f"{the_one}merge/"),
+        page(f"{one}merge/", MEMORY_WRITE, path=f"{the_one}merge/", method="POST"),
         admin("memory-analytics"),
         behind("memory-policy", TENANT_ADMIN),
         behind("memory-policy", TENANT_ADMIN, method="PUT", body={"learns": False}),

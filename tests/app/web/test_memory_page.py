@@ -115,6 +115,8 @@ def test_why_and_what_was_before_are_told(browser: Client, in_acme: Actor) -> No
     rome, berlin = told(in_acme, "I live in Rome"), told(in_acme, "I live in Berlin")
     rest_on(berlin, said)
     edit(in_acme, berlin, importance=9)
+    Memory.objects.update(slot="self.home")
+    rome.refresh_from_db()
     with transaction.atomic():
         supersede(rome, berlin, at=noon("2026-03-10"))
 
