@@ -56,7 +56,6 @@ __all__ = [
     "list_changesets",
     "list_entities",
     "list_memories",
-    "list_pinned",
     "list_portrait",
     "list_recalled",
     "list_texts",
