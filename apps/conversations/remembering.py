@@ -77,6 +77,7 @@ def _remember(turn: Turn) -> bool:
         created=learnt.created,
         proven=learnt.proven,
         superseded=learnt.superseded,
+        refused=learnt.refused,
     )
     return True
 

@@ -38,6 +38,7 @@ class MemoryConfig(AppConfig):
             {
                 "memory.remembered": "Memory kept",
                 "memory.learnt": "Memories taken from a message",
+                "memory.full": "Memory full: something was not learnt",
                 "memory.updated": "Memory changed",
                 "memory.forgotten": "Memory erased",
                 "memory.restored": "Memory restored",

@@ -81,6 +81,9 @@ def change_options(
 ) -> list[str]:
     """Configure a locked conversation inside the caller's transaction.
 
+    What memory has of a conversation that is marked as sensitive is forgotten: it would go into
+    other prompts, and those to models that nobody trusts.
+
     Returns:
         The names of the columns that were written.
 
@@ -89,6 +92,8 @@ def change_options(
     """
     showed = conversation.show_reasoning
     columns = apply_options(actor=actor, conversation=conversation, options=options)
+    if "sensitive" in columns and conversation.sensitive:
+        _forget_remembered(conversation)
     if columns:
         record_change("conversation.configured", conversation, changed=sorted(columns))
         messages = [] if conversation.show_reasoning == showed else _with_reasoning(conversation)
@@ -96,6 +101,12 @@ def change_options(
             Change(conversation=conversation, columns=columns, messages=messages, touched=False)
         )
     return columns
+
+
+def _forget_remembered(conversation: Conversation) -> None:
+    """Erase from memory what was said in a locked conversation, and what only that has taught."""
+    said = Message.objects.filter(conversation=conversation).values_list("pk", flat=True)
+    memory.forget_messages(message_ids=list(said))
 
 
 def _with_reasoning(conversation: Conversation) -> list[UUID]:
@@ -173,8 +184,7 @@ def erase(conversation: Conversation) -> None:
     attachments.remove_of_conversation(conversation.pk)
     note_removing(conversation.pk)
     if not temporary:  # memory was never handed anything of a temporary one
-        said = Message.objects.filter(conversation=conversation).values_list("pk", flat=True)
-        memory.forget_messages(message_ids=list(said))
+        _forget_remembered(conversation)
     conversation.delete()
     ends = [
         (turn.pk, CancelledEvent(attempt=turn.attempt, message_id=turn.answer_id))

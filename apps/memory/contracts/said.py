@@ -13,17 +13,20 @@ class Learnt:
         created: New memories, those of the past included.
         proven: Times that something known was said again.
         superseded: Memories of which another took the place.
+        refused: What was not kept because memory is full, and nothing in it is weaker.
     """
 
     created: int = 0
     proven: int = 0
     superseded: int = 0
+    refused: int = 0
 
     def __add__(self, other: "Learnt") -> "Learnt":
         return Learnt(
             created=self.created + other.created,
             proven=self.proven + other.proven,
             superseded=self.superseded + other.superseded,
+            refused=self.refused + other.refused,
         )
 
 

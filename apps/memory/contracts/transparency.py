@@ -137,9 +137,14 @@ class RecalledSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryCounts:
-    """How much is known of somebody: memories in use and pinned, messages, names."""
+    """How much is known of somebody: memories in use and pinned, messages, names.
+
+    Attributes:
+        is_full: Nothing more is kept until something is forgotten or archived.
+    """
 
     memories: int
     pinned: int
     said: int
     entities: int
+    is_full: bool = False

@@ -110,6 +110,7 @@ def possessions_in(clause: str) -> Iterator[tuple[str, Said]]:
     if mine is None:
         return
     what = " ".join(mine["what"].casefold().split()).replace("favorite", "favourite")
+    what = re.sub(r"\bcolor\b", "colour", what)  # one thing, however it is spelt
     value = value_of(mine["v"])
     if (
         not value

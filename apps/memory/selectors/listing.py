@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.postgres.search import SearchQuery
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.fields.json import KeyTextTransform
 from django.utils.dateparse import parse_datetime
 
@@ -28,6 +28,7 @@ from apps.memory.models.memories import LIVE
 from apps.memory.selectors.entities import entity_key
 from apps.memory.selectors.memories import (
     access_memory,
+    current_policy,
     list_memories,
     memory_view,
     require_subject,
@@ -210,10 +211,13 @@ def count_memories(*, actor: Actor, permission: str) -> MemoryCounts:
     """
     subject_id = require_subject(actor, permission)
     live = Memory.objects.filter(LIVE, subject_id=subject_id)
+    memories, policy = live.count(), current_policy()
+    total = Subject.objects.aggregate(total=Sum("memory_count"))["total"] or 0
     said: Iterable[int] = Subject.objects.filter(pk=subject_id).values_list("said_count", flat=True)
     return MemoryCounts(
-        memories=live.count(),
+        memories=memories,
         pinned=live.filter(pinned_at__isnull=False).count(),
         said=next(iter(said), 0),
         entities=Entity.objects.filter(subject=subject_id).count(),
+        is_full=memories >= policy.per_subject_max or total >= policy.per_workspace_max,
     )

@@ -17,12 +17,11 @@ from apps.core.errors import KarenError
 from apps.core.logging import get_logger
 from apps.memory.contracts import EntityKind, Learnt, Said, SecretsPolicy
 from apps.memory.domain.extraction import Candidate, Setting, candidates_in
-from apps.memory.domain.slots import SELF
 from apps.memory.extracting import model_candidates
-from apps.memory.models import Changeset, Memory, Subject, Utterance
-from apps.memory.models.memories import LIVE
+from apps.memory.models import Changeset, Subject, Utterance
 from apps.memory.secrets import secret_in, without_secrets
 from apps.memory.selectors import current_policy
+from apps.memory.selectors.relations import known_names
 from apps.memory.services.learnt import keep_candidates
 from apps.memory.services.said import take_in
 from apps.providers import gateway, nlp
@@ -35,7 +34,6 @@ _NAMES = {
     "PLACE": EntityKind.PLACE,
     "ORGANISATION": EntityKind.ORGANISATION,
 }
-_NAME_SLOT = ".name"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +157,7 @@ def _candidates(subject_id: UUID, said: Said, is_sensitive: bool) -> list[Candid
 
 
 def _by_rules(subject_id: UUID, said: Said, text: str, said_on: date) -> list[Candidate]:
-    known = _known_names(subject_id, said.speaker)
+    known = known_names(subject_id, said.speaker)
     setting = Setting(said_on=said_on, speaker=said.speaker, known=known, names={})
     if not candidates_in(text, setting):
         return []  # names are read only where there is something to name: that takes longer
@@ -169,26 +167,6 @@ def _by_rules(subject_id: UUID, said: Said, text: str, said_on: date) -> list[Ca
         if (kind := _NAMES.get(found.kind.value)) is not None
     }
     return candidates_in(text, replace(setting, names=names))
-
-
-def _known_names(subject_id: UUID, speaker: str) -> dict[str, str]:
-    """Return who is known by which name: `{"tom": "brother:tom", "brother": "brother:tom"}`."""
-    prefix = f"{speaker.casefold()}/" if speaker else ""
-    rows = Memory.objects.filter(
-        LIVE, subject_id=subject_id, slot__startswith=prefix, slot__endswith=_NAME_SLOT
-    ).values_list("slot", "value")
-    known: dict[str, str] = {}
-    of_relation: dict[str, list[str]] = {}
-    for slot, value in rows:
-        about = slot.removeprefix(prefix).removesuffix(_NAME_SLOT)
-        if about == SELF or "/" in about:
-            continue
-        known[value] = about
-        of_relation.setdefault(about.partition(":")[0], []).append(about)
-    for relation, several in of_relation.items():
-        if len(several) == 1:
-            known[relation] = several[0]
-    return known
 
 
 def _vectors(texts: Sequence[str], is_sensitive: bool) -> dict[str, Embedding]:

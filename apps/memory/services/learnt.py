@@ -6,7 +6,6 @@ under the subject's lock. Changesets hold states and times, never texts: what is
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
 from typing import Any
 from uuid import UUID
 
@@ -28,7 +27,7 @@ from apps.memory.contracts import (
 )
 from apps.memory.domain.extraction import Candidate
 from apps.memory.domain.likeness import says_the_same
-from apps.memory.domain.slots import Filling, Holds, Verdict, ended, judge, same_value
+from apps.memory.domain.slots import Holds, Verdict
 from apps.memory.domain.texts import content_hash
 from apps.memory.domain.weighing import proven
 from apps.memory.models import (
@@ -44,15 +43,17 @@ from apps.memory.models import (
 from apps.memory.models.changesets import INNER
 from apps.memory.models.memories import LIVE
 from apps.memory.services.embedding import EMBED_TASK
-from apps.memory.services.indexing import index_memory, unindex_memory
+from apps.memory.services.filling import current_of, fill, judged
+from apps.memory.services.indexing import index_memory
+from apps.memory.services.room import find_room
 from apps.memory.services.subjects import locked_subject
-from apps.memory.services.versions import as_json, keep_version
+from apps.memory.services.superseding import not_before, supersede_memory
+from apps.memory.services.versions import as_json
 from apps.providers.contracts import Embedding
 
 _SOURCES_MAX = 50
 _NEAREST = 5  # live memories that a new one is compared with
 _PROVEN = ("proof_count", "confidence", "source_message_ids")
-_RETIRED = ("status", "valid_to", "superseded_by_id", "retired_at")
 
 
 @dataclass
@@ -72,6 +73,7 @@ class _Writing:
     created: int = 0
     proven: int = 0
     superseded: int = 0
+    refused: int = 0
 
     def note(self, memory_id: UUID, before: dict[str, Any], after: dict[str, Any]) -> None:
         """Add to the changeset; of several changes of one memory the first `before` stays."""
@@ -101,10 +103,16 @@ def keep_candidates(
     writing = _Writing(subject, said, vectors)
     for candidate in candidates:
         _keep(writing, candidate)
-    if not writing.changes:
-        return Learnt()
-    _record(writing)
-    return Learnt(created=writing.created, proven=writing.proven, superseded=writing.superseded)
+    if writing.refused:
+        _record_refused(writing)
+    if writing.changes:
+        _record(writing)
+    return Learnt(
+        created=writing.created,
+        proven=writing.proven,
+        superseded=writing.superseded,
+        refused=writing.refused,
+    )
 
 
 def _keep(writing: _Writing, candidate: Candidate) -> None:
@@ -112,19 +120,8 @@ def _keep(writing: _Writing, candidate: Candidate) -> None:
     if known is not None:
         _prove(writing, known, candidate)
         return
-    current = _current(writing, candidate.slot) if candidate.slot else None
-    holds, value = candidate.holds, candidate.value
-    if (
-        holds is Holds.PAST
-        and candidate.until is None
-        and current is not None
-        and same_value(value, current[0].value)
-    ):
-        holds = Holds.ENDED  # "I used to live in Rome", where Rome is what is known
-    new = Filling(value=value, said_at=writing.said.said_at, holds=holds)
-    if holds is Holds.ENDED and current is None and not value:
-        return  # the end of nothing that is known
-    verdict = judge(new, current and Filling(value=current[0].value, said_at=current[1]))
+    current = current_of(writing.subject.pk, candidate.slot) if candidate.slot else None
+    verdict, holds = judged(candidate, current, writing.said.said_at)
     if verdict is Verdict.PROVE and current is not None:
         _prove(writing, current[0], candidate)
     elif verdict is not Verdict.IGNORE:
@@ -146,17 +143,6 @@ def _same(writing: _Writing, candidate: Candidate) -> Memory | None:
     return next(
         (row for row in near if says_the_same(candidate.text, row.text, 1 - row.distance)), None
     )
-
-
-def _current(writing: _Writing, slot: str) -> tuple[Memory, datetime] | None:
-    """Return what a slot holds, and when that was said last."""
-    row = (
-        Memory.objects.filter(LIVE, subject_id=writing.subject.pk, slot=slot, valid_to=None)
-        .annotate(last_said_at=Max("evidence__said_at"))
-        .order_by("-id")
-        .first()
-    )
-    return None if row is None else (row, row.last_said_at or row.created_at)
 
 
 def _prove(writing: _Writing, memory: Memory, candidate: Candidate) -> None:
@@ -196,10 +182,15 @@ def _remember(
     verdict: Verdict,
 ) -> None:
     memory = _new(writing, candidate, holds, current)
+    gives_way = _giving_way(writing, candidate, current if verdict is Verdict.SUPERSEDE else None)
+    is_history = verdict is Verdict.HISTORY and current is not None
+    if not (gives_way or is_history or _has_room(writing, memory)):
+        writing.refused += 1
+        return
     if verdict is Verdict.HISTORY and current is not None:
         memory.status = MemoryStatus.ARCHIVED.value
         memory.superseded_by = current
-        memory.valid_to = _not_before(current.valid_from or writing.said.said_at, memory)
+        memory.valid_to = not_before(current.valid_from or writing.said.said_at, memory)
         memory.retired_at = now()
     else:
         index_memory(writing.subject, memory)
@@ -213,40 +204,31 @@ def _remember(
     _mention(writing.subject, memory, candidate.names)
     writing.note(memory.pk, {}, {"status": memory.status})
     writing.created += 1
-    if verdict is Verdict.SUPERSEDE and current is not None:
-        _supersede(writing, current, memory)
+    for each in gives_way:
+        _supersede(writing, each, memory)
+
+
+def _has_room(writing: _Writing, memory: Memory) -> bool:
+    return find_room(writing.subject, memory, keep=writing.changes)
+
+
+def _giving_way(writing: _Writing, candidate: Candidate, current: Memory | None) -> list[Memory]:
+    """Return what a new memory takes the place of: its slot's value, or the plan it changes."""
+    found = [current] if current is not None else []
     if candidate.replaces:
-        replaced = (
-            Memory.objects.filter(
-                LIVE,
-                subject_id=writing.subject.pk,
-                slot__startswith=candidate.replaces,
-                valid_to=None,
-            )
-            .exclude(slot=candidate.slot)
-            .exclude(pk=memory.pk)
-            .order_by("-id")
-            .first()
-        )
-        if replaced is not None:
-            _supersede(writing, replaced, memory)
+        plans = Memory.objects.filter(
+            LIVE,
+            subject_id=writing.subject.pk,
+            slot__startswith=candidate.replaces,
+            valid_to=None,
+        ).exclude(slot=candidate.slot)
+        found += plans.order_by("-id")[:1]
+    return found
 
 
 def _new(writing: _Writing, candidate: Candidate, holds: Holds, current: Memory | None) -> Memory:
     said = writing.said
-    value, since, until = candidate.value, candidate.since, candidate.until
-    valid_to = None
-    valid_from = _start(since) if since else None
-    if holds is Holds.PAST:
-        valid_to = _start(until) if until else said.said_at
-        if valid_from is not None:
-            valid_to = max(valid_to, valid_from)
-    elif holds is Holds.ENDED:
-        value = ended(value or (current.value if current else ""))
-        valid_from = _start(until) if until else said.said_at
-    elif candidate.slot:
-        valid_from = valid_from or said.said_at
-    return Memory(
+    memory = Memory(
         subject_id=writing.subject.pk,
         text=candidate.text,
         content_hash=content_hash(candidate.text),
@@ -255,39 +237,17 @@ def _new(writing: _Writing, candidate: Candidate, holds: Holds, current: Memory 
         origin=MemoryOrigin.EXTRACTED.value,
         importance=candidate.importance,
         confidence=candidate.confidence,
-        slot=candidate.slot,
-        value=value,
         conversation_id=said.conversation_id,
         source_message_ids=[said.message_id],
-        valid_from=valid_from,
-        valid_to=valid_to,
     )
-
-
-def _start(day: date) -> datetime:
-    return datetime.combine(day, time(), tzinfo=UTC)
-
-
-def _not_before(moment: datetime, memory: Memory) -> datetime:
-    return max(moment, memory.valid_from) if memory.valid_from else moment
+    fill(memory, candidate, holds, current, said_at=said.said_at)
+    return memory
 
 
 def _supersede(writing: _Writing, old: Memory, new: Memory) -> None:
-    """Retire a memory: it stays, with when it was true and what holds now."""
-    keep_version(old, _RETIRED, reason="superseded")
-    before = {name: as_json(getattr(old, name)) for name in _RETIRED}
-    unindex_memory(writing.subject, old)
-    old.status = MemoryStatus.ARCHIVED.value
-    old.superseded_by = new
-    old.valid_to = _not_before(new.valid_from or writing.said.said_at, old)
-    old.retired_at = old.updated_at = now()
-    old.save(
-        update_fields=[
-            "status", "superseded_by", "valid_to", "retired_at", "updated_at", "place",
-            "words_count", "embedding", "embedding_model",
-        ]
-    )  # fmt: skip
-    writing.note(old.pk, before, {name: as_json(getattr(old, name)) for name in _RETIRED})
+    at = new.valid_from or writing.said.said_at
+    before, after = supersede_memory(writing.subject, old, new, at=at)
+    writing.note(old.pk, dict(before), dict(after))
     writing.superseded += 1
 
 
@@ -305,6 +265,17 @@ def _mention(subject: Subject, memory: Memory, names: Sequence[tuple[str, Entity
     Mention.objects.bulk_create(
         [Mention(memory=memory, entity=entity) for entity in known], ignore_conflicts=True
     )
+
+
+def _record_refused(writing: _Writing) -> None:
+    audit.record(
+        action="memory.full",
+        target_type="memory_subject",
+        target_id=writing.subject.pk,
+        target_label=str(writing.subject.pk),
+        data={"refused": writing.refused},
+    )
+    metrics.memory_writes_total.labels("learnt_refused").inc(writing.refused)
 
 
 def _record(writing: _Writing) -> None:

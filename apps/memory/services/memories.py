@@ -25,18 +25,19 @@ from apps.memory.contracts import (
 from apps.memory.models import Memory
 from apps.memory.models.memories import LIVE
 from apps.memory.selectors import access_memory, memory_view, require_subject
-from apps.memory.services.checking import checked_text, record_deed, require_single
+from apps.memory.services.checking import checked_text, record_deed
 from apps.memory.services.embedding import EMBED_TASK
 from apps.memory.services.erasing import erase_memories
 from apps.memory.services.indexing import index_memory, unindex_memory
 from apps.memory.services.quotas import require_room
-from apps.memory.services.restoring import bring_back
+from apps.memory.services.restoring import index_again
 from apps.memory.services.subjects import locked_subject
+from apps.memory.services.superseding import revived_values, supersede_memory
+from apps.memory.services.telling import prove_by_hand, read_told, refilled, settle_told
 from apps.memory.services.versions import keep_version
 
 _SOURCES_MAX = 50
 _ALWAYS_COUNTS = timedelta(days=1)
-_LIVE = (MemoryStatus.ACTIVE, MemoryStatus.CONSOLIDATING)
 # What a change moves besides what was asked for.
 _MOVED = ("place", "words_count", "embedding", "embedding_model", "retired_at", "updated_at")
 
@@ -55,7 +56,8 @@ def remember(
     """Remember something about the actor.
 
     Idempotent by what the text says: where it is remembered already, nothing changes, except that
-    a pin is added when it is asked for.
+    a pin is added when it is asked for. A fact of which one holds at a time takes the place of the
+    one before, whether that was told or learnt.
 
     Args:
         actor: Whom it is about.
@@ -92,20 +94,34 @@ def _remember_once(memory: Memory) -> Remembered:
     known = Memory.objects.filter(
         LIVE, subject_id=memory.subject_id, content_hash=memory.content_hash
     ).first()
+    rival = None
+    if known is None:
+        known, rival = settle_told(memory, read_told(memory.subject_id, memory.text))
+        if known is not None:
+            prove_by_hand(known, memory.text)
     if known is not None:
-        if memory.pinned_at is not None and known.pinned_at is None:
-            keep_version(known, ["pinned_at"], reason="pinned")
-            known.pinned_at = known.updated_at = now()
-            known.save(update_fields=["pinned_at", "updated_at"])
-            record_deed("memory.updated", known, changed=["pinned"])
+        _pin_as_asked(known, memory)
         return Remembered(memory=memory_view(known), created=False)
-    require_room(subject)
+    if rival is None:
+        require_room(subject)
     index_memory(subject, memory)
     memory.save(force_insert=True)
+    if rival is not None:
+        is_same = rival.value == memory.value
+        at = now() if is_same or memory.valid_from is None else memory.valid_from
+        supersede_memory(subject, rival, memory, at=at)
     record_deed("memory.remembered", memory, kind=memory.kind)
     jobs.enqueue_on_commit(EMBED_TASK)
     metrics.memory_writes_total.labels("remember").inc()
     return Remembered(memory=memory_view(memory), created=True)
+
+
+def _pin_as_asked(known: Memory, wanted: Memory) -> None:
+    if wanted.pinned_at is not None and known.pinned_at is None:
+        keep_version(known, ["pinned_at"], reason="pinned")
+        known.pinned_at = known.updated_at = now()
+        known.save(update_fields=["pinned_at", "updated_at"])
+        record_deed("memory.updated", known, changed=["pinned"])
 
 
 @transaction.atomic  # a command of the chat remembers inside its own transaction
@@ -124,9 +140,9 @@ def update_memory(
     """
     subject = locked_subject(require_subject(actor, permission))
     memory = access_memory(actor=actor, memory_id=memory_id, permission=permission, lock=True)
-    if memory.superseded_by_id and change.status in _LIVE:
-        bring_back(subject, memory, by=actor.label)  # what replaced it must not go on hiding it
     wanted = _wanted(memory, change)
+    if not memory.is_live and wanted.get("status") == MemoryStatus.ACTIVE:
+        wanted |= revived_values(memory)
     changed = [name for name, value in wanted.items() if getattr(memory, name) != value]
     if not changed:
         return memory_view(memory)
@@ -136,14 +152,10 @@ def update_memory(
     for name in changed:
         setattr(memory, name, wanted[name])
     if memory.is_live and memory.place is None:
-        require_single(memory)
-        if "status" in changed:
-            require_room(subject)
-        index_memory(subject, memory)
-        jobs.enqueue_on_commit(EMBED_TASK)
+        index_again(subject, memory, is_back="status" in changed)
     memory.retired_at = None if memory.is_live else memory.retired_at or now()
     memory.updated_at = now()
-    memory.save(update_fields=sorted({*changed, *_MOVED}))
+    memory.save(update_fields=sorted({name.removesuffix("_id") for name in (*changed, *_MOVED)}))
     record_deed("memory.updated", memory, changed=sorted(changed))
     metrics.memory_writes_total.labels("update").inc()
     return memory_view(memory)
@@ -199,6 +211,8 @@ def _wanted(memory: Memory, change: MemoryChange) -> dict[str, object]:
     wanted: dict[str, object] = {}
     if change.text is not None:
         wanted |= checked_text(change.text)
+        if wanted["content_hash"] != memory.content_hash:
+            wanted |= refilled(memory, str(wanted["text"]))
     if change.kind is not None:
         wanted["kind"] = change.kind.value
     if change.namespace is not None:

@@ -29,14 +29,26 @@ def require_room(subject: Subject) -> None:
     Raises:
         MemoryFull: The subject or the workspace holds as much as the policy allows.
     """
+    per_subject, per_workspace, total = _quotas()
+    if subject.memory_count >= per_subject:
+        raise MemoryFull(per_subject, "subject")
+    if total >= per_workspace:
+        raise MemoryFull(per_workspace, "workspace")
+    if subject.memory_count + 1 == int(per_subject * PRESSURE):
+        jobs.enqueue_on_commit(CONSOLIDATE_TASK, subject_id=str(subject.pk))
+
+
+def has_room(subject: Subject) -> bool:
+    """Say whether one more live memory of a locked subject fits."""
+    per_subject, per_workspace, total = _quotas()
+    return subject.memory_count < per_subject and total < per_workspace
+
+
+def _quotas() -> tuple[int, int, int]:
+    """Return how much a subject and the workspace may hold, and how much the workspace does."""
     with connection.cursor() as cursor:
         cursor.execute(_ROOM)
         per_subject, per_workspace, total = cursor.fetchone()
     if per_subject is None:
         per_subject, per_workspace = _DEFAULTS.per_subject_max, _DEFAULTS.per_workspace_max
-    if subject.memory_count >= per_subject:
-        raise MemoryFull(per_subject, "subject")
-    if (total or 0) >= per_workspace:
-        raise MemoryFull(per_workspace, "workspace")
-    if subject.memory_count + 1 == int(per_subject * PRESSURE):
-        jobs.enqueue_on_commit(CONSOLIDATE_TASK, subject_id=str(subject.pk))
+    return per_subject, per_workspace, total or 0

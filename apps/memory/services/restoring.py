@@ -4,7 +4,6 @@ Of a fact about one thing at a time (`slot`) only one value holds: where a newer
 of what comes back, the newer one gives way to it, and comes back in the same manner.
 """
 
-from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
@@ -13,20 +12,16 @@ from apps.core.clock import now
 from apps.core.scope import Actor
 from apps.jobs import services as jobs
 from apps.memory import metrics
-from apps.memory.contracts import MemoryStatus, MemoryView
+from apps.memory.contracts import MemoryView
 from apps.memory.models import Memory, Subject
-from apps.memory.models.memories import LIVE
 from apps.memory.selectors import access_memory, memory_view, require_subject
 from apps.memory.services.checking import record_deed, require_single
 from apps.memory.services.embedding import EMBED_TASK
-from apps.memory.services.indexing import index_memory, unindex_memories
+from apps.memory.services.indexing import index_memory
 from apps.memory.services.quotas import require_room
 from apps.memory.services.subjects import locked_subject
-from apps.memory.services.versions import keep_version, keep_versions
-
-_RESTORED = ("status", "retired_at", "superseded_by_id", "valid_to", "expires_at")
-_RETIRED = ("status", "retired_at", "superseded_by_id", "valid_to")
-_INDEXED = ("place", "words_count", "updated_at")
+from apps.memory.services.superseding import revived_values, rivals_of, supersede_memory
+from apps.memory.services.versions import keep_version
 
 
 @transaction.atomic  # a command of the chat remembers inside its own transaction
@@ -43,67 +38,39 @@ def restore(*, actor: Actor, permission: str, memory_id: UUID) -> MemoryView:
     """
     subject = locked_subject(require_subject(actor, permission))
     memory = access_memory(actor=actor, memory_id=memory_id, permission=permission, lock=True)
-    if not memory.is_live:
-        bring_back(subject, memory, by=actor.label)
+    if memory.is_live:
+        return memory_view(memory)
+    values = revived_values(memory)
+    keep_version(memory, values, reason="restored", by=actor.label)
+    for name, value in values.items():
+        setattr(memory, name, value)
+    memory.last_used_at = memory.updated_at = now()
+    index_again(subject, memory, is_back=True)
+    moved = {name.removesuffix("_id") for name in values}
+    memory.save(
+        update_fields=sorted({*moved, "place", "words_count", "last_used_at", "updated_at"})
+    )
+    record_deed("memory.restored", memory)
+    metrics.memory_writes_total.labels("restore").inc()
     return memory_view(memory)
 
 
-def bring_back(subject: Subject, memory: Memory, *, by: str) -> None:
-    """Make a memory live, inside the caller's transaction.
+def index_again(subject: Subject, memory: Memory, *, is_back: bool) -> None:
+    """Index what is live again, or says something else; what its slot holds gives way.
 
     Args:
         subject: Whose it is, locked.
-        memory: Not live, locked.
-        by: Who wants it, by name.
+        memory: With its new values, not indexed and not saved yet.
+        is_back: It was not live before, so it needs room.
 
     Raises:
         MemoryExists: Another memory says exactly this meanwhile.
         MemoryFull: There is no room.
     """
     require_single(memory)
-    told = _validity_as_told(memory)
-    keep_version(memory, _RESTORED, reason="restored", by=by)
-    moment = now()
-    if memory.slot and told is None:
-        _give_way(subject, memory, moment)
-    require_room(subject)
-    memory.status, memory.retired_at, memory.superseded_by = MemoryStatus.ACTIVE, None, None
-    memory.valid_to = told
-    memory.last_used_at = memory.updated_at = moment
-    if memory.expires_at is not None and memory.expires_at <= moment:
-        memory.expires_at = None
+    for rival in rivals_of(memory):
+        supersede_memory(subject, rival, memory, at=now())
+    if is_back:
+        require_room(subject)
     index_memory(subject, memory)
     jobs.enqueue_on_commit(EMBED_TASK)
-    memory.save(update_fields=sorted({*_RESTORED, *_INDEXED, "last_used_at"}))
-    record_deed("memory.restored", memory)
-    metrics.memory_writes_total.labels("restore").inc()
-
-
-def _give_way(subject: Subject, memory: Memory, moment: datetime) -> None:
-    """Retire what fills the slot now."""
-    current = list(
-        Memory.objects.select_for_update(no_key=True)
-        .filter(LIVE, subject_id=subject.pk, slot=memory.slot, valid_to=None)
-        .exclude(pk=memory.pk)
-        .defer("words")
-    )
-    keep_versions([(each, _RETIRED, "superseded") for each in current])
-    unindex_memories(subject, current)
-    for each in current:
-        each.status, each.superseded_by = MemoryStatus.ARCHIVED, memory
-        each.valid_to = max(moment, each.valid_from or moment)
-        each.retired_at = each.updated_at = moment
-        each.save(
-            update_fields=sorted({*_RETIRED, *_INDEXED, "embedding", "embedding_model"}),
-        )
-
-
-def _validity_as_told(memory: Memory) -> datetime | None:
-    """Return until when it was said to be true, before being superseded ended that."""
-    if memory.superseded_by_id is None:
-        return memory.valid_to
-    for version in memory.versions.order_by("-number"):
-        if "valid_to" in version.before and version.before.get("status") != memory.status:
-            told = version.before["valid_to"]
-            return datetime.fromisoformat(told) if told else None
-    return None

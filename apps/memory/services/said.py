@@ -42,9 +42,11 @@ def take_in(
         How many were new.
     """
     subject = locked_subject(subject_id, kind)
-    ids = [each.message_id for each in said]
-    known = set(Utterance.objects.filter(pk__in=ids).values_list("pk", flat=True))
-    new = [each for each in said if each.message_id not in known and cleaned(each.text)]
+    by_id: dict[UUID, Said] = {}
+    for each in said:
+        by_id.setdefault(each.message_id, each)
+    known = set(Utterance.objects.filter(pk__in=list(by_id)).values_list("pk", flat=True))
+    new = [each for each in by_id.values() if each.message_id not in known and cleaned(each.text)]
     if not new:
         return 0
     rows = _placed(subject, new)

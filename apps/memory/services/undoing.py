@@ -24,8 +24,10 @@ from apps.memory.models.changesets import INNER
 from apps.memory.models.memories import LIVE
 from apps.memory.selectors import changeset_view, require_subject
 from apps.memory.services.embedding import EMBED_TASK
+from apps.memory.services.erasing import erase_unmentioned
 from apps.memory.services.indexing import index_memory, unindex_memories
 from apps.memory.services.subjects import locked_subject
+from apps.memory.services.superseding import rivals_of
 from apps.memory.services.versions import as_json, keep_versions
 
 _COUNTS_ON = ("use_count", "last_used_at")  # use goes on without being a change
@@ -45,7 +47,8 @@ def undo_changeset(*, actor: Actor, permission: str, changeset_id: UUID) -> Chan
     Raises:
         PermissionDenied: The actor lacks the permission.
         ChangesetNotFound: There is none, or it is about somebody else.
-        ChangesetOutdated: A later change touched one of the memories; names them.
+        ChangesetOutdated: A later change touched one of the memories, or something else says now
+            what one of them said; names them.
     """
     subject = locked_subject(require_subject(actor, permission))
     changeset = (
@@ -59,6 +62,7 @@ def undo_changeset(*, actor: Actor, permission: str, changeset_id: UUID) -> Chan
     rows = _unchanged_rows(subject, entries)
     _erase_made(subject, entries, rows)
     _take_back(subject, [each for each in entries if each.before], rows)
+    erase_unmentioned(subject)
     changeset.state, changeset.undone_at = ChangesetState.UNDONE, now()
     changeset.save(update_fields=["state", "undone_at"])
     audit.record(
@@ -155,5 +159,5 @@ def _demand_single(row: Memory) -> None:
     twins = Memory.objects.filter(
         LIVE, subject_id=row.subject_id, content_hash=row.content_hash
     ).exclude(pk=row.pk)
-    if twins.exists():
+    if twins.exists() or rivals_of(row):
         raise ChangesetOutdated([row.pk])

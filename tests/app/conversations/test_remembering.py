@@ -86,6 +86,66 @@ def test_a_sensitive_conversation_teaches_nothing_that_other_prompts_would_hold(
     assert said(owner) == []
 
 
+def test_marking_a_conversation_forgets_what_only_it_has_taught(owner: Person) -> None:
+    open_one = owner.answered("I love tea.")
+    marked = owner.answered("I live in Rome.")
+    again = owner.answered("I love tea!", marked.conversation_id)
+    remember(owner, open_one.turn_id, marked.turn_id, again.turn_id)
+    assert sorted(texts(owner)) == ["Lives in Rome.", "Loves tea."]
+
+    for _again in range(2):  # marking twice changes nothing more
+        owner.ask("PATCH", f"conversations/{marked.conversation_id}", {"sensitive": True})
+
+        assert texts(owner) == ["Loves tea."]
+        assert "I love tea." in said(owner)
+        assert "Rome" not in str(said(owner))
+        with scope.tenant_scope(owner.world.acme):
+            assert Memory.objects.get().proof_count == 1
+            assert Changeset.objects.count() == 1
+            assert not Posting.objects.filter(lexeme="rome").exists()
+        found = owner.ask("POST", "memories/search", {"query": "Where do I live? In Rome?"})
+        assert "Rome" not in str(found["results"])
+
+
+def test_other_options_and_taking_the_mark_away_forget_nothing(owner: Person) -> None:
+    turn = owner.answered("I live in Rome.")
+    remember(owner, turn.turn_id)
+
+    owner.ask("PATCH", f"conversations/{turn.conversation_id}", {"title": "Rome"})
+    owner.ask("PATCH", f"conversations/{turn.conversation_id}", {"sensitive": False})
+
+    assert texts(owner) == ["Lives in Rome."]
+    assert len(said(owner)) == 2
+
+
+def test_a_mark_set_by_another_person_or_in_another_workspace_forgets_nothing_here(
+    owner: Person, outsider: Person
+) -> None:
+    turn = owner.answered("I live in Rome.")
+    remember(owner, turn.turn_id)
+    theirs = outsider.ask("POST", "conversations", {}, status=201)["id"]
+
+    outsider.ask("PATCH", f"conversations/{theirs}", {"sensitive": True})
+    outsider.ask("PATCH", f"conversations/{turn.conversation_id}", {"sensitive": True}, status=404)
+
+    assert texts(owner) == ["Lives in Rome."]
+
+
+def test_what_is_told_by_command_and_what_is_said_are_one_value_at_a_time(owner: Person) -> None:
+    told = owner.say("/memory remember my favourite colour is green")
+    turn = owner.answered("My favourite colour is blue.", UUID(told["conversation_id"]))
+    remember(owner, turn.turn_id)
+    blue = "Has blue as their favourite colour."
+    with scope.tenant_scope(owner.world.acme):
+        old, new = Memory.objects.order_by("id")
+        assert (new.text, new.status, old.superseded_by) == (blue, "active", new)
+
+    owner.say("/memory remember my favourite colour is green, really", told["conversation_id"])
+
+    shown = owner.ask("GET", "memories")["results"]
+    assert [row["text"] for row in shown] == ["my favourite colour is green, really"]
+
+
 @pytest.mark.parametrize("options", [{"memory_enabled": False}, {"temporary": True}])
 def test_nothing_is_handed_over_where_memory_is_off(owner: Person, options: dict[str, Any]) -> None:
     conversation = owner.ask("POST", "conversations", options, status=201)["id"]

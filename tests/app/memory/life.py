@@ -23,12 +23,16 @@ from apps.memory.models.memories import LIVE
 from apps.memory.services.subjects import locked_subject
 from apps.providers import registry
 from apps.providers.contracts import VectorBatch
+from tests.app.memory.laws import MARK
 
 WORDS_MODEL = "test/words"
 
 
 class WordsAdapter:
-    """Vectors by words alone: equal words in any order are equal, one word of ten is 0.9."""
+    """Vectors by words alone: equal words in any order are equal, one word of ten is 0.9.
+
+    Marks (`laws`) count for nothing, so that what only a mark sets apart says the same.
+    """
 
     async def embed(self, texts: Sequence[str]) -> VectorBatch:
         return VectorBatch(vectors=[_vector(text) for text in texts], tokens=len(texts))
@@ -36,7 +40,7 @@ class WordsAdapter:
 
 def _vector(text: str) -> "array[float]":
     vector = np.zeros(384)
-    for word in text.casefold().replace(".", "").split():
+    for word in MARK.sub("", text.casefold()).replace(".", "").split():
         place = int.from_bytes(blake2b(word.encode(), digest_size=4).digest()) % 384
         vector[place] += 1
     size = float(np.linalg.norm(vector)) or 1.0
