@@ -84,7 +84,7 @@ def test_an_answer_without_memories_says_nothing_of_them(
 def test_the_reader_is_told_which_and_why_in_plain_words(
     committed: World, ann: Actor, browser: Client, settings: Settings
 ) -> None:
-    settings.CHAT_CONTEXT_EVERYTHING = 0
+    settings.CHAT_CONTEXT_EVERYTHING = settings.CHAT_CONTEXT_PROFILE = 0
     long = "I am allergic to peanuts, " + "and to very long sentences, " * 10 + "and to cats"
     with as_person(ann, committed.acme):
         pinned = told(ann, "Call me Annie", pinned=True)

@@ -11,11 +11,10 @@ from apps.core.clock import now
 from apps.core.ids import new_id
 from apps.core.scope import Actor, TenantRef
 from apps.memory import services
-from apps.memory.contracts import EntityKind, MemoryChange, MemoryKind, MemoryStatus, Said
+from apps.memory.contracts import EntityKind, MemoryChange, MemoryKind, Said
 from apps.memory.models import Entity, Evidence, Memory, MemoryVersion, Mention, Subject
-from apps.memory.services.indexing import unindex_memory
 from apps.memory.services.subjects import locked_subject
-from apps.memory.services.versions import keep_version
+from apps.memory.services.superseding import supersede_memory
 
 
 @contextmanager
@@ -87,14 +86,12 @@ def name_in(memory: Memory, *names: str, kind: EntityKind = EntityKind.PERSON) -
 
 
 def supersede(old: Memory, newer: Memory, *, at: datetime) -> None:
-    """Let a memory take another one's place, as the write path does when it finds them at odds."""
+    """Let a memory have taken another one's place at a moment, as the write path does it now."""
     subject = locked_subject(old.subject_id)
-    keep_version(old, ["status", "valid_to", "superseded_by_id"], reason="superseded")
-    unindex_memory(subject, old)
-    Memory.objects.filter(pk=old.pk).update(
-        status=MemoryStatus.ARCHIVED.value, superseded_by=newer, valid_to=at, retired_at=at,
-        place=None, words_count=0, embedding=None, embedding_model="",
-    )  # fmt: skip
+    old.refresh_from_db()
+    if old.superseded_by_id != newer.pk:  # the write path saw no difference
+        supersede_memory(subject, old, newer, at=at)
+    Memory.objects.filter(pk=old.pk).update(valid_from=None, valid_to=at, retired_at=at)
     MemoryVersion.objects.filter(memory=old).update(changed_at=at)
 
 

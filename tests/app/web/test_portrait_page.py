@@ -40,7 +40,7 @@ def section(page: str, key: str) -> str:
 
 def slotted(memory: Memory, slot: str, **values: object) -> Memory:
     """Give a memory what the extraction gives it."""
-    Memory.objects.filter(pk=memory.pk).update(slot=slot, **values)
+    Memory.objects.filter(pk=memory.pk).update(slot=slot, **{"valid_from": None, **values})
     memory.refresh_from_db()
     return memory
 
