@@ -2,15 +2,18 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from csp.decorators import csp_update
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
-from django.urls import reverse
+from django.urls import path, reverse
 from django.utils.translation import gettext_lazy
 from typing_extensions import override
 from unfold.sites import UnfoldAdminSite
+
+from apps.admin.memory import memory_overview, workspace_memory
 
 # Unfold's pages carry Alpine expressions, which Alpine compiles at run time and which set style
 # attributes. All else of the strict policy stays: docs/adr/0012-admin-csp.md.
@@ -31,6 +34,25 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # untyped library
         """Guard `view` and loosen the policy for it alone."""
         guarded: View = super().admin_view(view, cacheable)
         return csp_update(ADMIN_CSP)(guarded)
+
+    @override
+    def get_urls(self) -> list[Any]:
+        """Return the admin's addresses, and those of pages that show no model."""
+        own = [
+            path("memory/", self.admin_view(self._memory), name="memory"),
+            path(
+                "memory/<uuid:tenant_id>/",
+                self.admin_view(self._memory_of_workspace),
+                name="memory_workspace",
+            ),
+        ]
+        return [*own, *super().get_urls()]
+
+    def _memory(self, request: HttpRequest) -> HttpResponse:
+        return memory_overview(request, self.each_context(request))
+
+    def _memory_of_workspace(self, request: HttpRequest, tenant_id: UUID) -> HttpResponse:
+        return workspace_memory(request, self.each_context(request), tenant_id)
 
     @override
     def login(

@@ -60,6 +60,10 @@ UNFOLD: dict[str, Any] = {
                 ],
             },
             {
+                "title": _("Memory"),
+                "items": [_item(_("Memory by workspace"), "neurology", "memory")],
+            },
+            {
                 "title": _("Background work"),
                 "items": [
                     _item(_("Dead letters"), "mail_off", "jobs_deadletter_changelist"),

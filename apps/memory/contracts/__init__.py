@@ -14,6 +14,7 @@ from apps.memory.contracts.changes import (
     Retirement,
     Tidied,
 )
+from apps.memory.contracts.figures import MemoryFigures
 from apps.memory.contracts.memories import (
     IMPORTANCE_DEFAULT,
     IMPORTANCE_MAX,
@@ -92,6 +93,7 @@ __all__ = [
     "MemoryChange",
     "MemoryCounts",
     "MemoryDay",
+    "MemoryFigures",
     "MemoryHistory",
     "MemoryKind",
     "MemoryOrigin",

@@ -15,6 +15,7 @@ from apps.memory.selectors.explaining import (
     memory_history,
     reason_in_words,
 )
+from apps.memory.selectors.figures import CONSOLIDATION_LEASE, memory_figures
 from apps.memory.selectors.listing import (
     choose_memories,
     count_memories,
@@ -40,6 +41,7 @@ from apps.memory.selectors.portrait import list_portrait
 from apps.memory.selectors.profile import read_profile
 
 __all__ = [
+    "CONSOLIDATION_LEASE",
     "Sampled",
     "access_memory",
     "changeset_view",
@@ -60,6 +62,7 @@ __all__ = [
     "list_recalled",
     "list_texts",
     "memories_by_id",
+    "memory_figures",
     "memory_history",
     "memory_view",
     "page_of_changesets",

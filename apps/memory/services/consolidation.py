@@ -29,6 +29,7 @@ from apps.memory.contracts import (
 from apps.memory.domain.digests import digest
 from apps.memory.errors import ChangesetOutdated, MemoryExists, MemoryHoldsSecret
 from apps.memory.models import Memory, Subject
+from apps.memory.selectors import CONSOLIDATION_LEASE
 from apps.memory.services.changesets import apply_changeset
 from apps.memory.services.planning import Group, plan_consolidation
 from apps.memory.services.quotas import CONSOLIDATE_TASK
@@ -38,7 +39,7 @@ from apps.tenants import selectors as tenants
 
 logger = get_logger(__name__)
 
-LEASE = "memory.consolidation"
+LEASE = CONSOLIDATION_LEASE
 _RESERVE_S = 30.0  # seconds before the deadline of a task after which no subject is begun
 
 
