@@ -21,6 +21,7 @@ __all__ = [
     "find_ref",
     "find_ref_by_slug",
     "forget_limits",
+    "is_leaving",
     "is_platform_host",
     "limits_of",
     "list_refs",
@@ -43,6 +44,12 @@ def find_ref_by_slug(slug: str) -> TenantRef | None:
     """Return the tenant with this slug, whatever its state."""
     tenant = Tenant.objects.filter(slug=slug).first()
     return ref_of(tenant) if tenant else None
+
+
+def is_leaving(tenant_id: UUID) -> bool:
+    """Say whether a tenant is being deleted, or is no more; a suspended one comes back."""
+    staying = Tenant.objects.filter(pk=tenant_id).exclude(state=TenantState.DELETING)
+    return not staying.exists()
 
 
 def list_refs() -> tuple[TenantRef, ...]:

@@ -21,7 +21,7 @@ from apps.core import scope
 from apps.core.clock import now
 from apps.core.ids import new_id
 from apps.core.logging import get_logger
-from apps.jobs import registry, services as jobs
+from apps.jobs import services as jobs
 from apps.memory import tally
 from apps.memory.analytics import gathering
 from apps.memory.analytics.parquet import Files, opened
@@ -162,7 +162,11 @@ def _write_activity(files: Files, day: date) -> None:
 
 
 def export_all() -> None:
-    """Have every workspace exported in a task of its own, and remove folders of those gone."""
+    """Have every workspace exported in a task of its own, and remove folders of those gone.
+
+    What is being deleted counts as gone: nobody reads its files any more. A deletion need not call
+    `remove` for that, and one that does loses nothing to an export that was running.
+    """
     for ref in tenants.list_refs():
         with scope.tenant_scope(ref), transaction.atomic():
             jobs.enqueue_on_commit(EXPORT_TASK)
@@ -173,7 +177,7 @@ def export_all() -> None:
             tenant_id = UUID(folder.name)
         except ValueError:  # nothing of ours
             continue
-        if not registry.tenant_exists(tenant_id):
+        if tenants.is_leaving(tenant_id):
             remove(tenant_id)
             logger.info("analytics.removed", tenant=folder.name)
 

@@ -27,6 +27,8 @@ from apps.memory.analytics.exporting import file_of, folder_of
 from apps.memory.contracts import MemoryAnalytics, MemoryChange, MemoryDay, MemoryStatus
 from apps.memory.models import Entity, Memory, Mention, Subject
 from apps.memory.recall import recall
+from apps.tenants.models import Tenant
+from apps.tenants.resolver import forget_hosts
 from tests.fixtures.database import World
 from tests.fixtures.people import People
 
@@ -304,6 +306,30 @@ def test_asking_before_any_export_finds_nothing_and_leaves_nothing(
     body = browser_of(people.ann, committed.acme).get(ADDRESS).json()
     assert {day["live_total"] for day in body["days"]} == {0}
     assert not folder_of(committed.acme.id).exists()
+
+
+@pytest.mark.parametrize(
+    "state, stays", [("deleting", False), ("suspended", True), ("active", True)]
+)
+def test_a_workspace_that_is_being_deleted_loses_its_files_and_no_other_does(
+    committed: World, state: str, stays: bool
+) -> None:
+    """No service deletes workspaces yet: the state is all that there is to see of it."""
+    for ref in (committed.acme, committed.globex):
+        with scope.tenant_scope(ref), scope.correlation_scope():
+            analytics.export()
+        assert list(folder_of(ref.id).rglob("*.parquet"))
+    Tenant.objects.filter(pk=committed.globex.id).update(state=state)
+    try:
+        with scope.correlation_scope():
+            analytics.export_all()
+            analytics.export_all()
+    finally:
+        Tenant.objects.filter(pk=committed.globex.id).update(state="active")
+        forget_hosts()
+
+    assert folder_of(committed.globex.id).exists() == stays
+    assert list(folder_of(committed.acme.id).rglob("*.parquet"))
 
 
 def test_every_workspace_is_exported_and_folders_of_those_gone_are_removed(
