@@ -4,7 +4,7 @@ import asyncio
 import json
 import math
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from uuid import UUID
@@ -96,37 +96,43 @@ async def asked(web: WebProcess, cookies: str) -> float:
     return time.perf_counter() - started
 
 
+@pytest.fixture(scope="module")
+def small_web(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebProcess]:
+    """A web process with a pool of ten connections."""
+    extra = {"DJANGO_SETTINGS_MODULE": "tests.system.small_pool"}
+    with running_web(tmp_path_factory.mktemp("small"), extra) as web:
+        yield web
+
+
 @pytest.mark.parametrize("transport", [over_websocket, over_sse])
 async def test_two_hundred_streams_leave_a_pool_of_ten_to_everybody_else(
     committed: World,
     people: People,
     actor_in: ActorIn,
     cookies: str,
-    tmp_path: Path,
+    small_web: WebProcess,
     transport: Transport,
 ) -> None:
     acme = committed.acme
     with scope.tenant_scope(acme):
         sent = await tenant_db(lambda: send(actor=actor_in(people.ann, acme), tenant=acme))
-        extra = {"DJANGO_SETTINGS_MODULE": "tests.system.small_pool"}
-        with running_web(tmp_path, extra) as web:
-            # Daphne sends an answer's headers with its first bytes, so there must be some.
-            writer = TurnWriter(sent.turn_id, 1)
-            await writer.event(StartEvent(attempt=1, model="echo/plain"))
-            async with AsyncExitStack() as stack:
-                streams = [
-                    await stack.enter_async_context(transport(web, cookies, sent.turn_id))
-                    for _ in range(STREAMS)
-                ]
-                following = [asyncio.create_task(until_the_end(each)) for each in streams]
-                seconds = []
-                for number in range(PIECES):
-                    await writer.event(DeltaEvent(attempt=1, text=f"word{number} "))
-                    seconds.append(await asked(web, cookies))
-                end = DoneEvent(attempt=1, message_id=sent.turn_id, finish_reason="stop")
-                await tenant_db(append_end, sent.turn_id, end)
-                async with asyncio.timeout(30):
-                    deltas = await asyncio.gather(*following)
+        # Daphne sends an answer's headers with its first bytes, so there must be some.
+        writer = TurnWriter(sent.turn_id, 1)
+        await writer.event(StartEvent(attempt=1, model="echo/plain"))
+        async with AsyncExitStack() as stack:
+            streams = [
+                await stack.enter_async_context(transport(small_web, cookies, sent.turn_id))
+                for _ in range(STREAMS)
+            ]
+            following = [asyncio.create_task(until_the_end(each)) for each in streams]
+            seconds = []
+            for number in range(PIECES):
+                await writer.event(DeltaEvent(attempt=1, text=f"word{number} "))
+                seconds.append(await asked(small_web, cookies))
+            end = DoneEvent(attempt=1, message_id=sent.turn_id, finish_reason="stop")
+            await tenant_db(append_end, sent.turn_id, end)
+            async with asyncio.timeout(30):
+                deltas = await asyncio.gather(*following)
 
     assert set(deltas) == {PIECES}
     # Whoever waits for a connection that a stream holds waits for the pool, far longer than this.
