@@ -213,10 +213,17 @@ class _Integration:
     # -- candidates
 
     def _item(
-        self, name: str, text: str, *, score: float | None = None, why: str = "", heading: str = ""
+        self,
+        name: str,
+        text: str,
+        *,
+        score: float | None = None,
+        why: str = "",
+        heading: str = "",
+        label: str = "",
     ) -> Candidate:
-        tokens = self._line(text) + (self._count(heading) if heading else 0)
-        return Candidate(id=name, text=text, tokens=tokens, score=score, why=why)
+        tokens = self._line(label + text) + (self._count(heading) if heading else 0)
+        return Candidate(id=name, text=text, tokens=tokens, score=score, why=why, label=label)
 
     def _pinned_messages(self) -> list[Candidate]:
         return [
@@ -249,7 +256,13 @@ class _Integration:
             (Source.MEMORY, given.found),
         ):
             items.setdefault(source, []).extend(
-                self._item(f"{MEMORY}{each.id}", each.text, score=each.score, why=each.why)
+                self._item(
+                    f"{MEMORY}{each.id}",
+                    each.text,
+                    score=each.score,
+                    why=each.why,
+                    label=each.label,
+                )
                 for each in several
             )
         return any(each.was_said for each in given.found)

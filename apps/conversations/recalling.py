@@ -35,6 +35,7 @@ class Given:
     Attributes:
         score: How well it fits; None for what nobody searched for.
         was_said: It is a message word for word, not a memory.
+        label: Who said it when: without it nobody knows which day "yesterday" was.
     """
 
     id: UUID
@@ -42,6 +43,7 @@ class Given:
     why: str
     score: float | None = None
     was_said: bool = False
+    label: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -220,12 +222,16 @@ def _searched(
 
 
 def _recalled(found: RecalledMemory) -> Given:
+    label = ""
+    if found.kind is RecalledKind.SAID and found.said_at is not None:
+        label = f"{found.speaker or 'somebody'}, {found.said_at:%-d %B %Y}: "
     return Given(
         id=found.id,
         text=found.text,
         why=found.why,
         score=found.score,
         was_said=found.kind is RecalledKind.SAID,
+        label=label,
     )
 
 

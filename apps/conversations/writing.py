@@ -54,5 +54,5 @@ def _learnt(assembly: Assembly, source: Source) -> list[Candidate]:
 
 
 def _section(source: Source, candidates: Sequence[Candidate]) -> str:
-    lines = "".join(f"\n- {candidate.text}" for candidate in candidates)
+    lines = "".join(f"\n- {candidate.label}{candidate.text}" for candidate in candidates)
     return f"\n\n{heading_of(source)}{lines}" if lines else ""

@@ -9,6 +9,7 @@ from typing import TypeVar
 from uuid import UUID
 
 import numpy as np
+from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 
 from apps.core.clock import now
@@ -41,7 +42,6 @@ from apps.providers.contracts import Embedding, Flow
 logger = get_logger(__name__)
 T = TypeVar("T")
 
-RECALL_S = 0.15
 _QUERY_CHARACTERS = 2_000
 _ANYTHING = RecallFilters()
 _FETCHING = 0.4  # share of the time that is kept for reading; without a vector words answer alone
@@ -57,7 +57,7 @@ def recall(
     query: str,
     subject_id: UUID,
     k: int,
-    within_s: float = RECALL_S,
+    within_s: float | None = None,
     is_sensitive: bool = False,
     filters: RecallFilters = _ANYTHING,
     at: datetime | None = None,
@@ -71,7 +71,8 @@ def recall(
         query: What it is about; its beginning, if it is very long.
         subject_id: Whose memory.
         k: Most results.
-        within_s: Seconds after which what is not there yet is done without.
+        within_s: Seconds after which what is not there yet is done without; `MEMORY_RECALL_S`, as a
+            prompt waits, if not given.
         is_sensitive: The query goes to no embedding model outside this installation.
         filters: What may be recalled at all.
         at: From when "yesterday" and recency count; now, if not given.
@@ -81,7 +82,7 @@ def recall(
         RecallUnavailable: Neither words nor meaning could be asked.
     """
     started = time.monotonic()
-    deadline = started + within_s
+    deadline = started + (settings.MEMORY_RECALL_S if within_s is None else within_s)
     with _stage("look"):
         look = _look(subject_id, deadline)
     if not look.count or k <= 0:

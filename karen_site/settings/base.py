@@ -288,6 +288,7 @@ CHAT_FALLBACK = ENV.chat_fallback
 
 # -- memory
 MEMORY_ANALYTICS_ROOT = KAREN_VAR / "memory-analytics"
+MEMORY_RECALL_S = 0.15  # a prompt does without what is not recalled by then
 
 # -- attachments
 FILES_ROOT = KAREN_VAR / "files"

@@ -61,6 +61,7 @@ class Candidate:
         tokens: What taking it costs, its wrapping included.
         score: How relevant its source finds it; None where that makes no sense.
         why: What its source says about it, for the explanation.
+        label: What the prompt says before the text, such as who said it when.
     """
 
     id: str
@@ -68,6 +69,7 @@ class Candidate:
     tokens: int
     score: float | None = None
     why: str = ""
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from apps.conversations.contracts import ConversationOptions
 from apps.conversations.models.conversations import Participant
 from apps.conversations.permissions import CHAT
 from apps.core import scope
+from apps.core.clock import now
 from apps.core.ids import new_id
 from apps.core.scope import Actor, TenantRef
 from apps.memory import services as memory
@@ -323,6 +324,14 @@ def test_what_was_said_elsewhere_is_searched_for_beside_everything(person: Perso
 
     assert list(answer.items("profile")) == ["My sister Ada lives in Porto"]
     assert list(answer.items("memory")) == ["No peanuts for me, please, my throat swells up"]
+
+
+def test_what_was_said_comes_with_who_said_it_and_when(person: Person) -> None:
+    person.said("I saw the doctor yesterday about peanuts")
+
+    answer = person.ask("When did I see the doctor?")
+
+    assert f"- Ann, {now():%-d %B %Y}: I saw the doctor yesterday about peanuts" in answer.seen
 
 
 # -- the present conversation

@@ -15,11 +15,12 @@ from apps.core import scope
 from apps.core.ids import new_id
 from apps.core.scope import Actor
 from apps.memory import selectors, services
-from apps.memory.contracts import MemoryChange, MemoryKind
+from apps.memory.contracts import MemoryChange, MemoryKind, RecallFilters
 from apps.memory.errors import RecallUnavailable
 from apps.memory.models import Memory
 from apps.memory.recall import recall
 from apps.providers import registry
+from tests.app.memory.remembering import say
 from tests.fixtures.database import World
 from tests.fixtures.people import ActorIn, BrowserOf, People
 
@@ -331,3 +332,23 @@ def test_pinned_memories_come_in_the_order_of_pinning(in_acme: Actor) -> None:
     profile = selectors.read_profile(subject_id=in_acme.id, everything_tokens=0)
     assert [each.text for each in profile.pinned] == ["two", "one"]
     assert selectors.list_memories(actor=in_acme, permission=MEMORY_READ).count() == 2
+
+
+def test_recall_leaves_out_what_its_filters_say(in_acme: Actor) -> None:
+    assert in_acme.id is not None
+    keep(in_acme, "I keep bees on the roof")
+    here, there = say(in_acme, "The bees swarmed"), say(in_acme, "The bees came back")
+
+    def found(**filters: Any) -> set[str]:
+        recalled = recall(
+            query="bees", subject_id=in_acme.id or new_id(), k=9, within_s=30,
+            filters=RecallFilters(**filters),
+        )  # fmt: skip
+        return {each.text for each in recalled}
+
+    everything = {"I keep bees on the roof", "The bees swarmed", "The bees came back"}
+    assert found() == everything
+    assert found(with_memories=False) == everything - {"I keep bees on the roof"}
+    assert found(with_said=False) == {"I keep bees on the roof"}
+    assert found(except_conversation_id=here[0].conversation_id) == everything - {here[0].text}
+    assert found(conversation_id=there[0].conversation_id) == {there[0].text}
