@@ -47,6 +47,7 @@ PLATFORM_KEY = PLATFORM_KEY or "dGVzdC1vbmx5LXRlc3Qtb25seS10ZXN0LW9ubHktMzI="
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 PROVIDERS_ALLOW_NETWORK = False
+MEMORY_RECALL_S = 10.0  # a busy machine is no reason to forget
 PROVIDERS_ECHO = True
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -57,7 +58,6 @@ DATABASES["default"] |= {"CONN_MAX_AGE": 0}
 DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 2, "max_size": 12, "timeout": 30}
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # ServeStatic warns without it, and warnings fail
 # Tests send quickly; tests/app/conversations/test_limits.py looks at the real limits.
-MEMORY_RECALL_S = 10.0  # a busy machine is no reason to forget
 CHAT_MESSAGES_PER_MINUTE = 60
 CHAT_TURNS_PER_USER = 200
 CHAT_CONTEXT_PAST_S = 5.0  # a busy machine must not change what tests see
