@@ -41,6 +41,7 @@ from tests.app.memory.remembering import (
 from tests.fixtures.database import World
 from tests.fixtures.people import People
 from tests.system.browser.conftest import Site
+from tests.system.browser.faults import faults_of
 from tests.system.browser.pages import ChatPage
 
 pytestmark = [pytest.mark.browser, pytest.mark.system]
@@ -133,7 +134,9 @@ def keep_picture(page: Page, name: str, *, whole: bool = True) -> None:
     page.screenshot(path=str(Path(folder) / f"{name}.png"))
 
 
-@pytest.mark.parametrize("width,scheme", [(1280, "light"), (1280, "dark"), (390, "light")])
+@pytest.mark.parametrize(
+    "width,scheme", [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
+)
 def test_the_page_is_whole_in_every_dress(
     worker: World, people: People, site: Site, sign_in: SignIn, page: Page, width: int,
     scheme: str, actor_in: ActorIn,
@@ -155,6 +158,7 @@ def test_the_page_is_whole_in_every_dress(
     expect(row.get_by_role("link", name="Open the message")).to_be_visible()
     expect(row.get_by_text("Before, until March 2026")).to_be_visible()
 
+    assert faults_of(page) == []
     # Nothing reaches over the edge of the window.
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     keep_picture(page, f"memory{suffix}")
@@ -171,6 +175,7 @@ def test_the_page_is_whole_in_every_dress(
         page.goto(f"{address}{part}")
         expect(page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), part
+        assert faults_of(page) == [], part
         keep_picture(page, f"{name}-{width}-{scheme}")
     page.goto(f"{address}names/")
     expect(page.get_by_role("img", name="How names go together")).to_be_visible()
