@@ -174,6 +174,21 @@ def remember_turns(*, turn_ids: list[str]) -> None:
 
 
 @tenant_task(
+    name=transfer.REMEMBER_IMPORTED_TASK,
+    queue="gpu.consolidation",
+    deadline_s=300,
+    expires_s=7 * 86_400,
+    idempotency="a message is taken in and learnt from once",
+)
+def remember_imported(*, conversation_ids: list[str], after: str = "") -> None:
+    """Hand what was said in imported conversations to memory."""
+    remembering.remember_imported(
+        conversation_ids=[UUID(each) for each in conversation_ids],
+        after=UUID(after) if after else None,
+    )
+
+
+@tenant_task(
     name="conversations.write_title",
     queue="chat",
     deadline_s=90,

@@ -64,27 +64,24 @@ class _Answer(BaseModel):
     memories: tuple[_Read, ...] = Field(max_length=_PER_MESSAGE)
 
 
-def model_candidates(
-    *, subject_id: UUID, text: str, said_on: date, is_sensitive: bool
-) -> list[Candidate] | None:
+def model_candidates(*, subject_id: UUID, text: str, said_on: date) -> list[Candidate] | None:
     """Return what a model reads in a message; None where none is able, or it fails. Blocking.
 
     Args:
         subject_id: Whose memory; they pay.
         text: What the person said, without secrets.
         said_on: The day on which they did.
-        is_sensitive: Only trusted models may read it.
     """
     if not any(not clause.asks for clause in clauses_in(text)):
         return None  # nothing is stated, which the rules know for nothing
     try:
-        model = _able_model(subject_id, is_sensitive)
+        model = _able_model(subject_id)
         if model is None:
             return None
         prompt = render_prompt(
             READ, {"today": said_on.isoformat(), "said": text}, subject=str(subject_id)
         )
-        written = run_async(_written(model, prompt, subject_id, is_sensitive))
+        written = run_async(_written(model, prompt, subject_id))
     except KarenError as error:
         logger.info("memory.not_read_by_model", reason=error.code)
         return None
@@ -93,11 +90,10 @@ def model_candidates(
     return found
 
 
-def _able_model(subject_id: UUID, is_sensitive: bool) -> ModelInfo | None:
+def _able_model(subject_id: UUID) -> ModelInfo | None:
     question = providers.question_of(
         Flow.MEMORY_EXTRACTION,
         subject=subject_id.hex,
-        sensitive=is_sensitive,
         user_id=subject_id,
     )
     model = providers.choose_route(model=None, question=question).model
@@ -105,9 +101,7 @@ def _able_model(subject_id: UUID, is_sensitive: bool) -> ModelInfo | None:
     return model if able else None
 
 
-async def _written(
-    model: ModelInfo, prompt: RenderedPrompt, subject_id: UUID, is_sensitive: bool
-) -> str:
+async def _written(model: ModelInfo, prompt: RenderedPrompt, subject_id: UUID) -> str:
     request = ModelRequest(
         model=model.id,
         messages=prompt.messages,
@@ -116,7 +110,7 @@ async def _written(
         partition=f"{scope.require().id}:memory:{subject_id}",
         response_format=prompt.response_format,
     )
-    origin = Origin(user_id=subject_id, is_sensitive=is_sensitive)
+    origin = Origin(user_id=subject_id)
     stream = gateway.stream(flow=Flow.MEMORY_EXTRACTION, request=request, origin=origin)
     try:
         async with (

@@ -39,6 +39,7 @@ from apps.jobs import services as jobs
 from apps.providers.contracts import Role
 
 IMPORT_TASK = "conversations.import"
+REMEMBER_IMPORTED_TASK = "conversations.remember_imported"
 LEASE_KIND = "import"
 INLINE_CONVERSATIONS_MAX = 20
 INLINE_BYTES_MAX = 1024 * 1024
@@ -52,7 +53,8 @@ def start_import(*, actor: Actor, permission: str, content: bytes) -> ImportView
     """Take in a file of conversations: our own export or ChatGPT's `conversations.json`.
 
     A conversation that was imported before is not imported again: it is reported as a duplicate.
-    Settings that the actor may not change by hand are not taken over.
+    Settings that the actor may not change by hand are not taken over. What was said is handed to
+    memory by a task, as turns are.
     Small files are done when this returns; large ones are worked off by a task.
 
     Raises:
@@ -157,7 +159,11 @@ def _step(import_id: UUID, conversations: list[ImportedConversation]) -> bool:
     if row is None or row.state != ImportState.RUNNING:
         return False
     following = conversations[row.done : row.done + _AT_ONCE]
-    row.items = [*row.items, *(as_json(_store(row.owner_id, one)) for one in following)]
+    items = [_store(row.owner_id, one) for one in following]
+    new = [one.conversation_id for one in items if one.conversation_id and not one.duplicate]
+    if new:
+        jobs.enqueue_on_commit(REMEMBER_IMPORTED_TASK, conversation_ids=new)
+    row.items = [*row.items, *(as_json(one) for one in items)]
     row.done += len(following)
     row.updated_at = now()
     columns = ["items", "done", "updated_at"]

@@ -52,7 +52,7 @@ class Reading:
 
 
 def read_said(
-    *, subject_id: UUID, said: Sequence[Said], is_sensitive: bool = False
+    *, subject_id: UUID, said: Sequence[Said], with_model: bool = True
 ) -> tuple[Reading, ...]:
     """Read what can be learnt from messages; nothing is changed. Blocking.
 
@@ -61,7 +61,7 @@ def read_said(
     Args:
         subject_id: Whose memory.
         said: Messages in their order.
-        is_sensitive: They go to no embedding model outside this installation.
+        with_model: Have a model read them, where one is able; the rules alone cost nothing.
     """
     policy = current_policy()
     if not policy.learns:
@@ -70,9 +70,9 @@ def read_said(
     for each in said:
         if each.by_assistant or (policy.secrets is SecretsPolicy.REFUSE and secret_in(each.text)):
             continue
-        found = _candidates(subject_id, each, is_sensitive)
+        found = _candidates(subject_id, each, with_model)
         if found:
-            vectors = _vectors([one.text for one in found], is_sensitive)
+            vectors = _vectors([one.text for one in found])
             readings.append(Reading(said=each, candidates=tuple(found), vectors=vectors))
     return tuple(readings)
 
@@ -144,13 +144,11 @@ def learn(*, subject_id: UUID, message_ids: Sequence[UUID]) -> Learnt:
     return total
 
 
-def _candidates(subject_id: UUID, said: Said, is_sensitive: bool) -> list[Candidate]:
+def _candidates(subject_id: UUID, said: Said, with_model: bool) -> list[Candidate]:
     text = without_secrets(said.text)
     said_on = said.said_at.astimezone(UTC).date()
-    if not said.speaker:
-        read = model_candidates(
-            subject_id=subject_id, text=text, said_on=said_on, is_sensitive=is_sensitive
-        )
+    if with_model and not said.speaker:
+        read = model_candidates(subject_id=subject_id, text=text, said_on=said_on)
         if read is not None:
             return read
     return _by_rules(subject_id, said, text, said_on)
@@ -169,11 +167,9 @@ def _by_rules(subject_id: UUID, said: Said, text: str, said_on: date) -> list[Ca
     return candidates_in(text, replace(setting, names=names))
 
 
-def _vectors(texts: Sequence[str], is_sensitive: bool) -> dict[str, Embedding]:
+def _vectors(texts: Sequence[str]) -> dict[str, Embedding]:
     try:
-        found = run_async(
-            gateway.embed(flow=Flow.EMBED_TEXT, texts=list(texts), is_sensitive=is_sensitive)
-        )
+        found = run_async(gateway.embed(flow=Flow.EMBED_TEXT, texts=list(texts)))
     except KarenError as error:  # near duplicates go unnoticed, and the schedule embeds later
         logger.warning("learning.not_embedded", texts=len(texts), reason=error.code)
         return {}

@@ -78,7 +78,8 @@ LAWS = {
         WHERE (status IN ('active', 'consolidating')) <> (retired_at IS NULL)""",
     "learnt from nothing": """
         SELECT count(*) FROM memory_memory AS m WHERE origin = 'extracted'
-            AND source_message_ids = '{}'""",
+            AND source_message_ids = '{}' AND NOT EXISTS (
+                SELECT FROM memory_evidence AS e WHERE e.memory_id = m.id)""",
     "consolidated from nothing": """
         SELECT count(*) FROM memory_memory AS m WHERE origin = 'consolidated'
             AND status = 'active' AND NOT EXISTS (

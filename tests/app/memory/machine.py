@@ -74,15 +74,15 @@ class Somebody:
 
 
 def operation(**given: "st.SearchStrategy[Any]") -> Callable[[Callable[..., Any]], Any]:
-    """Make a rule that writes down what it does; one that answers False had nothing to do."""
+    """Make a rule that writes down what it does; it answers how much it did, or whether."""
 
-    def made(function: Callable[..., bool | None]) -> Any:
+    def made(function: Callable[..., int | None]) -> Any:
         @functools.wraps(function)
         def run(self: "Life", **values: Any) -> None:
             told = ", ".join(f"{name}={value!r}" for name, value in values.items())
             self.journal.append(f"{function.__name__}({told})")
-            if function(self, **values) is not False:
-                type(self).done[function.__name__] += 1
+            did = function(self, **values)
+            type(self).done[function.__name__] += 1 if did is None else int(did)
 
         return rule(**given)(run)  # type: ignore[call-overload]  # it takes targets besides
 
@@ -159,7 +159,8 @@ class Life(RuleBasedStateMachine):
             text = f"{_NOUNS[(pick + number) % 8]} {_NOUNS[pick // 8 % 8]} by {_NOUNS[pick % 5]}"
             self._remember_one(text, 400, 2 * number + 1 + pick % 2, episodic=True)
 
-    def _remember_one(self, text: str, age: int, pick: int, *, episodic: bool) -> None:
+    def _remember_one(self, text: str, age: int, pick: int, *, episodic: bool) -> bool:
+        """Remember something, as old as it is to be; say whether it is new."""
         made = ""
         if pick % 4:  # the others may say what another one says
             text, made = self._marked(text)
@@ -173,7 +174,7 @@ class Life(RuleBasedStateMachine):
                 pinned=pick % 15 == 0,
             )
             if not kept.created:
-                return
+                return False
             if made:
                 self._marks.of_memories[made] = kept.memory.id
             values = dict(aged(age))
@@ -185,6 +186,8 @@ class Life(RuleBasedStateMachine):
             if pick % 2:
                 prove(kept.memory.id, text)
                 mention(kept.memory.id, made or text.split(maxsplit=1)[0])
+            return True
+        return False
 
     @operation(
         who=_WHO,
@@ -193,10 +196,12 @@ class Life(RuleBasedStateMachine):
         episodic=_YES,
         pick=_PICK,
     )
-    def remember(self, who: int, texts: list[str], age: int, episodic: bool, pick: int) -> None:
+    def remember(self, who: int, texts: list[str], age: int, episodic: bool, pick: int) -> int:
         with self._as(who):
-            for number, text in enumerate(texts, pick):
+            return sum(
                 self._remember_one(text, age, number, episodic=episodic)
+                for number, text in enumerate(texts, pick)
+            )
 
     @operation(who=_WHO, fact=st.sampled_from(_FACTS))
     def tell_a_fact(self, who: int, fact: str) -> bool:

@@ -82,8 +82,8 @@ def test_a_few_hundred_random_operations_break_no_law(life: type[Life]) -> None:
 @pytest.mark.timeout(3_600)
 def test_ten_thousand_random_operations_break_no_law(life: type[Life]) -> None:
     """What was refused, or found nothing to do, is not counted."""
-    for _round in range(20):
-        _run(life, examples=20, steps=100)
+    for _round in range(40):
+        _run(life, examples=10, steps=100)
         if life.done.total() >= OPERATIONS:
             break
 
