@@ -11,11 +11,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import urlopen
+from uuid import UUID
 
 import pytest
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
+from apps.core.scope import TenantRef
 from tests.fixtures.database import World
+
+BrowserOf = Callable[[UUID, TenantRef | None], Client]
 
 ROOT = Path(__file__).parents[3]
 STARTUP_S = 60
@@ -160,14 +167,15 @@ def page(context: BrowserContext) -> Iterator[Page]:
 
 
 @pytest.fixture
-def sign_in(context: BrowserContext, site: Site) -> Callable[[Page, str, str], None]:
-    """Log a person in through the form of a workspace."""
+def sign_in(site: Site, world: World, browser_of: BrowserOf) -> Callable[[Page, str, str], None]:
+    """Open the chat of a workspace as one of its people; `test_sign_up.py` has the form."""
 
-    def through_the_form(page: Page, slug: str, email: str) -> None:
-        page.goto(f"{site.workspace(slug)}/accounts/login/")
-        page.get_by_label("E-mail").fill(email)
-        page.get_by_label("Password").fill("correct horse battery")
-        page.get_by_role("button", name="Log in").click()
-        page.wait_for_url("**/chat/**")
+    def with_a_session(page: Page, slug: str, email: str) -> None:
+        tenant = {each.slug: each for each in (world.acme, world.globex)}[slug]
+        user_id = get_user_model().objects.get(email=email).pk
+        name, address = settings.SESSION_COOKIE_NAME, site.workspace(slug)
+        session = browser_of(user_id, tenant).cookies[name].value
+        page.context.add_cookies([{"name": name, "value": session, "url": address}])
+        page.goto(f"{address}/chat/")
 
-    return through_the_form
+    return with_a_session

@@ -84,3 +84,16 @@ def test_a_person_moves_between_two_workspaces(page: Page, site: Site, committed
     page.get_by_role("button", name="Sign out").click()
     page.goto(f"{site.workspace('acme')}/chat/")
     expect(page).to_have_url(re.compile("/accounts/login/"))
+
+
+def test_a_member_logs_in_at_the_address_of_their_workspace(
+    page: Page, site: Site, committed: World
+) -> None:
+    page.goto(f"{site.workspace('acme')}/chat/")
+    page.wait_for_url("**/accounts/login/**")
+    page.get_by_label("E-mail").fill("ann@acme.example")
+    page.get_by_label("Password").fill("correct horse battery")
+    page.get_by_role("button", name="Log in").click()
+
+    page.wait_for_url(f"{site.workspace('acme')}/chat/")
+    ChatPage(page).expect_open()
