@@ -87,7 +87,14 @@ def _grouped(rows: Iterable[Memory], moment: datetime) -> dict[PortraitGroup, li
 
 
 def _names(row: Memory) -> tuple[str, ...]:
-    return tuple(mention.entity.name for mention in row.mentions.all())
+    """Return the names that a memory mentions, in the order in which they stand in it."""
+    text = row.text.casefold()
+
+    def place(name: str) -> tuple[bool, int, str]:
+        found = text.find(name.casefold())
+        return found < 0, found, name
+
+    return tuple(sorted((mention.entity.name for mention in row.mentions.all()), key=place))
 
 
 def _places(subject_id: UUID, rows: Iterable[Memory]) -> dict[UUID, UUID]:

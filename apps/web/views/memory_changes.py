@@ -6,6 +6,8 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -79,7 +81,8 @@ def undo(request: HttpRequest, change_id: UUID) -> HttpResponse:
         messages.error(request, told)
     else:
         messages.success(request, _("Undone: the memories are what they were."))
-    return redirect("memory_changes")
+    shown = urlencode({"kind": ChangesFilterForm(request.POST).kind_shown()})
+    return redirect(f"{reverse('memory_changes')}?{shown}")  # the list that it stands in
 
 
 @needs(MEMORY_WRITE)

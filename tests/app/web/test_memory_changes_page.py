@@ -90,6 +90,18 @@ def test_what_stands_in_the_way_of_undoing_is_named(browser: Client, in_acme: Ac
     assert live() == {"I drink coffee"}
 
 
+def test_what_was_learnt_is_undone_in_its_own_list(browser: Client, in_acme: Actor) -> None:
+    heron = told(in_acme, "The heron sleeps")
+    change = faded(in_acme, heron)
+    Changeset.objects.update(kind=ChangesetKind.EXTRACTION, note="1 learnt")
+
+    assert "Learnt from a message" in text_of(browser.get(CHANGES, {"kind": "learnt"}))
+    assert "Nothing was tidied up yet" in text_of(browser.get(CHANGES))
+    done = browser.post(f"{CHANGES}{change.pk}/undo/", {"kind": "learnt"}, follow=True)
+    assert "undone " in text_of(done)
+    assert live() == {"The heron sleeps"}
+
+
 def test_many_changes_come_in_pages_and_large_ones_folded(browser: Client, in_acme: Actor) -> None:
     for number in range(21):
         faded(in_acme, told(in_acme, f"fact {number:02d}"))

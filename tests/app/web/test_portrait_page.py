@@ -75,6 +75,16 @@ def test_a_portrait_tells_by_groups_with_sources_and_what_was_before(
     assert "Had soup" not in page
 
 
+def test_a_line_stands_with_the_name_that_it_names_first(browser: Client, in_acme: Actor) -> None:
+    memory = told(in_acme, "Zoe plays chess with Abe in Oslo")
+    name_in(memory, "Oslo", "Abe", "Zoe")
+
+    people = section(text_of(browser, PROFILE), "people")
+
+    assert ">Zoe</a></dt>" in people
+    assert ">Abe</a></dt>" not in people
+
+
 def test_what_is_over_is_not_said(browser: Client, in_acme: Actor) -> None:
     job = slotted(told(in_acme, "Works at Alpha"), "self.employer")
     slotted(job, "self.employer", valid_to=now() - timedelta(days=1))
