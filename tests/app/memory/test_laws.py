@@ -27,7 +27,7 @@ from tests.fixtures.people import People
 
 ActorIn = Callable[[UUID, TenantRef], Actor]
 OPERATIONS = 10_000
-RULES = 18
+RULES = 19
 
 
 @pytest.fixture
