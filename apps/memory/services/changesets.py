@@ -45,7 +45,7 @@ from apps.memory.services.versions import as_json, keep_versions
 _RETIRED = ("status", "superseded_by_id", "valid_to", "retired_at")
 _JOINED = (
     "proof_count", "use_count", "last_used_at", "importance", "confidence", "priority",
-    "pinned_at", "namespace", "source_message_ids",
+    "pinned_at", "namespace", "source_message_ids", "slot", "value",
 )  # fmt: skip
 _ALL_OF_RETIRED = [
     "status", "superseded_by", "valid_to", "retired_at", "place", "words_count", "embedding",
@@ -242,7 +242,18 @@ def _weight(several: Sequence[Memory]) -> dict[str, Any]:
         "pinned_at": min(pinned, default=None),
         "namespace": Namespace.PERSISTENT.value if lasts else several[0].namespace,
         "source_message_ids": list(messages),
+        **_slot(several),
     }
+
+
+def _slot(several: Sequence[Memory]) -> dict[str, str]:
+    """Return the slot of the first, or the one that the others agree on."""
+    first, *others = several
+    found = {(each.slot, each.value) for each in others if each.slot}
+    slot, value = first.slot, first.value
+    if not slot and len(found) == 1:
+        ((slot, value),) = found
+    return {"slot": slot, "value": value}
 
 
 def _carry_evidence(work: _Work, sources: Sequence[Memory], target: Memory) -> None:

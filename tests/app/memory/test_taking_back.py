@@ -110,6 +110,18 @@ def test_merging_keeps_the_words_of_one_and_what_both_rest_on(
     assert [each["text"] for each in why["supersedes"]] == ["Tea, green"]
 
 
+def test_what_a_merge_leaves_is_replaced_like_what_it_took_the_place_of(
+    browser: Client, in_acme: Actor
+) -> None:
+    plain, home = told(in_acme, "Rome is home to me, really"), told_home(in_acme, "Rome")
+    assert plain.slot == ""
+    merge(browser, plain.pk, home.pk)
+
+    told(in_acme, "I live in Berlin")
+
+    assert texts(browser) == ["I live in Berlin"]
+
+
 def test_merging_the_same_again_or_at_once_changes_nothing_more(
     browser: Client, in_acme: Actor
 ) -> None:
