@@ -17,7 +17,14 @@ import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 from apps.core.scope import TenantRef
 from tests.fixtures.database import World
@@ -26,6 +33,7 @@ BrowserOf = Callable[[UUID, TenantRef | None], Client]
 
 ROOT = Path(__file__).parents[3]
 STARTUP_S = 60
+PATIENCE_MS = 15_000
 CHROMIUM_OPTIONS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -136,6 +144,7 @@ def chromium() -> Iterator[Browser]:
         # Playwright keeps an event loop running in this thread; Django would take the fixtures
         # that tidy the database for code inside it.
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        expect.set_options(timeout=PATIENCE_MS)
         browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_OPTIONS)
         yield browser
         browser.close()
@@ -145,7 +154,7 @@ def chromium() -> Iterator[Browser]:
 def context(chromium: Browser) -> Iterator[BrowserContext]:
     """A person's browser: fresh cookies and storage."""
     fresh = chromium.new_context(viewport={"width": 1280, "height": 800})
-    fresh.set_default_timeout(15_000)
+    fresh.set_default_timeout(PATIENCE_MS)
     yield fresh
     fresh.close()
 
