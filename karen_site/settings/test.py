@@ -63,3 +63,4 @@ CHAT_TURNS_PER_USER = 200
 CHAT_CONTEXT_PAST_S = 5.0  # a busy machine must not change what tests see
 # Tests do the gateway's chores themselves: a thread of its own would reach between them.
 GATEWAY_UPKEEP = False
+LOCAL_THREADS = 1  # threads that wait for each other starve on a busy machine

@@ -35,7 +35,6 @@ def own_folders(settings: Settings, tmp_path: Path) -> Iterator[None]:
     settings.MODELS_DIR = tmp_path / "models"
     settings.LOCAL_MODEL = True
     settings.LOCAL_CONTEXT_TOKENS = 512
-    settings.LOCAL_THREADS = 1  # threads that wait for each other starve on a busy machine
     builtin.register_all()
     yield
     from apps.providers.engine import owners  # optional: imports llama_cpp
