@@ -5,6 +5,12 @@ services offer, some of it with equal ids (`machine`). After each step one state
 must not be and another collects every text (`laws`): what belonged to something forgotten is
 nowhere, neither in rows, postings, vectors, versions, evidence and changesets nor in what recall,
 the export and the files of analytics give.
+
+The laws bite. Each of these was put into the product for a while, and a few hundred steps found it:
+postings stay when a memory, or what was said, is erased; what is archived keeps its vector;
+forgetting deletes the row alone; recall asks without the subject; a deleted message stays among
+the sources; a newer value supersedes nothing; undoing leaves names; copies of evidence stay; what
+was made of something is not told anew.
 """
 
 from collections import Counter
