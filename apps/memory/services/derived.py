@@ -43,6 +43,19 @@ def merges_of(subject: Subject) -> QuerySet[ChangesetEntry]:
     )
 
 
+def made_of(subject: Subject, memory_ids: Iterable[UUID]) -> set[UUID]:
+    """Return what memories were merged into, and what that was, without themselves."""
+    known = set(memory_ids)
+    made, below = set[UUID](), known
+    for _round in range(DEEP):
+        found = merges_of(subject).filter(memory_id__in=below).values_list("after", flat=True)
+        below = {UUID(str(by)) for after in found if (by := after.get("superseded_by_id"))} - made
+        if not below:
+            break
+        made |= below
+    return made - known
+
+
 def follow_sources(subject: Subject, gone: set[UUID]) -> None:
     """Take what is going out of everything that was made of it, however often it was merged."""
     below = set(gone)

@@ -10,6 +10,7 @@ from apps.core.clock import now
 from apps.memory import metrics
 from apps.memory.contracts import MemoryOrigin
 from apps.memory.models import Changeset, ChangesetEntry, Evidence, Memory
+from apps.memory.services.derived import made_of
 from apps.memory.services.erasing import closure, erase_memories
 from apps.memory.services.reviving import bring_back, waiting_behind
 from apps.memory.services.said import unsay
@@ -29,13 +30,16 @@ def forget_messages(*, message_ids: Sequence[UUID]) -> int:
     unsay(message_ids=message_ids)
     rested = Evidence.objects.filter(message_id__in=list(message_ids))
     found = dict(rested.values_list("memory_id", "memory__subject_id")) | _learnt_from(message_ids)
-    erased = 0
+    gone, erased = set(message_ids), 0
     for subject_id in sorted(set(found.values())):
         subject = locked_subject(subject_id)
-        ids = [memory_id for memory_id, whose in found.items() if whose == subject_id]
+        ids = {memory_id for memory_id, whose in found.items() if whose == subject_id}
+        ids |= made_of(subject, ids)
         rested.filter(memory_id__in=ids).delete()
         unproven = []
         for memory in Memory.objects.filter(pk__in=ids).prefetch_related("evidence").order_by("id"):
+            if memory.pk not in found and gone.isdisjoint(memory.source_message_ids):
+                continue
             left = len(memory.evidence.all())
             _lessen(memory, message_ids, left)
             if left or memory.source_message_ids or memory.origin != MemoryOrigin.EXTRACTED:

@@ -222,6 +222,23 @@ def test_what_a_deleted_message_taught_goes_though_its_words_were_erased_before(
     assert Memory.objects.get().source_message_ids == [second]
 
 
+def test_what_was_made_of_it_no_longer_names_a_deleted_message(ann: Actor) -> None:
+    """Where the words were erased before, only what was learnt from it was found."""
+    first, second = hear(subject_of(ann), "I love tea.", "I love tea!")
+    made = merge(ann, "drinks", Memory.objects.get().pk, keep(ann, "a cup"))
+    twice = merge(ann, "drinks and food", made, keep(ann, "a plate"))
+    services.change_memory_policy(
+        actor=ann, permission=MEMORY_WRITE, wanted=PolicyView(said_retention_days=1)
+    )
+    services.sweep_memories()
+
+    services.forget_messages(message_ids=[first])
+
+    named = dict(Memory.objects.values_list("pk", "source_message_ids"))
+    assert named[made] == named[twice] == [second]
+    assert first not in {each for several in named.values() for each in several}
+
+
 def test_a_message_that_is_handed_over_twice_at_once_is_kept_once(ann: Actor) -> None:
     said = Said(
         message_id=new_id(), conversation_id=new_id(), speaker="", by_assistant=False,
