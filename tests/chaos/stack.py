@@ -15,7 +15,7 @@ import redis
 
 from tests.chaos.checker import Observed, StoredMessage, StoredTurn
 from tests.chaos.people import SLUGS, Person, people_of
-from tests.system.browser.stack import reachable_folder, running_stack
+from tests.system.browser.stack import running_stack
 from tools.stack.leftovers import read_pid
 from tools.stack.runtime import read_run
 
@@ -138,8 +138,8 @@ def running_target(folder: Path, *, people: int) -> Iterator[Target]:
         "SPARE_WORKSPACES": "0",
         "ANSWER_MAX_TOKENS": "20000",
     }
-    with running_stack(reachable_folder(folder), port, extra=extra):
-        var = folder / "var"
+    with running_stack(folder, port, extra=extra) as running:
+        var = running.var
         record = read_run(var)
         assert record is not None
         environment = {**os.environ, **extra, **record.environment}

@@ -1,9 +1,11 @@
 """The processes of `make run`, started as the command starts them, for tests that kill them."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +25,7 @@ class RunningStack:
 
     port: int
     process: "subprocess.Popen[bytes]"
+    var: Path
     log: Path
 
     @property
@@ -44,31 +47,49 @@ class RunningStack:
         raise LookupError("no inference worker runs")
 
 
-def reachable_folder(made: Path) -> Path:
-    """Open the way to a temporary folder for the database server's own account (as root)."""
-    if os.geteuid() == 0:
-        for path in (made, *made.parents[:3]):
-            path.chmod(path.stat().st_mode | 0o011)
-    return made
+@contextmanager
+def _var_folder(kept: Path) -> Iterator[Path]:
+    """Yield a folder that the database server's own account can enter; its logs are kept.
+
+    It is none of pytest's: whichever run of pytest begins next closes those to everybody else.
+    """
+    var = Path(tempfile.mkdtemp(prefix="karen-stack-"))
+    var.chmod(0o711)
+    try:
+        yield var
+    finally:
+        if (var / "log").exists():
+            shutil.copytree(var / "log", kept / "log", dirs_exist_ok=True)
+        shutil.rmtree(var)
 
 
 @contextmanager
 def running_stack(
     folder: Path, port: int, *, extra: Mapping[str, str] | None = None
 ) -> Iterator[RunningStack]:
-    """Start everything as `make run` does, with `extra` variables; stop it as Ctrl-C does."""
-    log = folder / "run.log"
+    """Start everything as `make run` does, with `extra` variables; stop it as Ctrl-C does.
+
+    Args:
+        folder: Where its logs are kept.
+        port: Where its web server listens.
+        extra: More variables.
+    """
+    with _var_folder(folder) as var:
+        yield from _run(folder / "run.log", var, port, extra or {})
+
+
+def _run(log: Path, var: Path, port: int, extra: Mapping[str, str]) -> Iterator[RunningStack]:
     unwanted = {"DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "KAREN_ROLE"}
     environment = {
         **{name: value for name, value in os.environ.items() if name not in unwanted},
-        "KAREN_VAR": str(folder / "var"),
+        "KAREN_VAR": str(var),
         "PORT": str(port),
         "PYTHONUNBUFFERED": "1",
         "ANSWER_MAX_TOKENS": "80",  # the small model likes to go on until it must stop
         # Two threads that have to share their cores with other tests mostly wait for each other,
         # and busily: the same answers then take three times as much of the processor.
         "LOCAL_THREADS": "1",
-        **(extra or {}),
+        **extra,
     }
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -81,7 +102,7 @@ def running_stack(
         )
         try:
             _wait_until_ready(process, log)
-            yield RunningStack(port=port, process=process, log=log)
+            yield RunningStack(port=port, process=process, var=var, log=log)
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)

@@ -16,7 +16,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.system.browser.conftest import _free_port
 from tests.system.browser.pages import ChatPage, SignUpPage
-from tests.system.browser.stack import RunningStack, reachable_folder, running_stack
+from tests.system.browser.stack import RunningStack, running_stack
 
 pytestmark = [
     pytest.mark.system,
@@ -32,8 +32,7 @@ RECOVERY_S = 30.0  # starting takes 4 s of a processor that other tests use as w
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """Everything that `make run` starts, in an empty folder; Ctrl-C leaves nothing behind."""
-    folder = reachable_folder(tmp_path_factory.mktemp("stack"))
-    with running_stack(folder, _free_port()) as running:
+    with running_stack(tmp_path_factory.mktemp("stack"), _free_port()) as running:
         yield running
         pids = running.pids()
         assert len(pids) >= 10
