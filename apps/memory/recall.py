@@ -88,12 +88,9 @@ def recall(
     if not look.count or k <= 0:
         return ()
     asked = query[:_QUERY_CHARACTERS]
-    names = [name for name in look.speakers if name]
-    words, meant = _looked_up(subject_id, asked, names, look.old_models, deadline, is_sensitive)
-    likely = None
-    if look.count > _ALL_MAX:
-        places = ranking.likely(words or [], look.count, _LIKELY)
-        likely = Likely(places=places, nearest=_LIKELY)
+    words, meant = _looked_up(subject_id, asked, look, deadline, is_sensitive)
+    total = look.count if look.count > _ALL_MAX else 0
+    likely = _likely(words or [], total) if total else None
     with _stage("things"):
         things = _attempt(
             Signal.MEANING,
@@ -108,7 +105,7 @@ def recall(
         )
     if things is None:
         raise RecallUnavailable
-    moment, total = at or now(), look.count if likely else 0
+    moment = at or now()
     with _stage("rank"):
         ranked = ranking.rank(
             _things(things, moment, look.half_lives, total),
@@ -124,11 +121,14 @@ def recall(
     return results
 
 
+def _likely(words: Sequence[tuple[ranking.Ints, ranking.Floats]], total: int) -> Likely:
+    return Likely(places=ranking.likely(words, total, _LIKELY), nearest=_LIKELY)
+
+
 def _looked_up(
     subject_id: UUID,
     query: str,
-    names: Sequence[str],
-    old_models: Sequence[str],
+    look: reembedding.Look,
     deadline: float,
     is_sensitive: bool,
 ) -> tuple[list[tuple[ranking.Ints, ranking.Floats]] | None, list[Embedding]]:
@@ -137,11 +137,12 @@ def _looked_up(
     Raises:
         RecallUnavailable: There is neither.
     """
+    names = [name for name in look.speakers if name]
     plain = questions.without_names(query, names) or query
     by = deadline - _FETCHING * max(deadline - time.monotonic(), 0)
     # The vector is computed on another thread while PostgreSQL looks for the words.
     vectors = [
-        start_async(_embedded(plain, by, model, is_sensitive)) for model in ("", *old_models)
+        start_async(_embedded(plain, by, model, is_sensitive)) for model in ("", *look.old_models)
     ]
     with _stage("words"):
         words = _attempt(
