@@ -92,19 +92,7 @@ def recall(
     total = look.count if look.count > _ALL_MAX else 0
     likely = _likely(words or [], total) if total else None
     with _stage("things"):
-        things = _attempt(
-            Signal.MEANING,
-            lambda: _within(
-                deadline,
-                fetch_things,
-                subject_id=subject_id,
-                vectors=meant,
-                filters=filters,
-                likely=likely,
-            ),
-        )
-    if things is None:
-        raise RecallUnavailable
+        things = _fetched(subject_id, meant, filters, likely, deadline)
     moment = at or now()
     with _stage("rank"):
         ranked = ranking.rank(
@@ -123,6 +111,34 @@ def recall(
 
 def _likely(words: Sequence[tuple[ranking.Ints, ranking.Floats]], total: int) -> Likely:
     return Likely(places=ranking.likely(words, total, _LIKELY), nearest=_LIKELY)
+
+
+def _fetched(
+    subject_id: UUID,
+    vectors: Sequence[Embedding],
+    filters: RecallFilters,
+    likely: Likely | None,
+    deadline: float,
+) -> Fetched:
+    """Return what may be recalled.
+
+    Raises:
+        RecallUnavailable: The database did not answer in time.
+    """
+    found = _attempt(
+        Signal.MEANING,
+        lambda: _within(
+            deadline,
+            fetch_things,
+            subject_id=subject_id,
+            vectors=vectors,
+            filters=filters,
+            likely=likely,
+        ),
+    )
+    if found is None:
+        raise RecallUnavailable
+    return found
 
 
 def _looked_up(
