@@ -119,6 +119,7 @@ def _fill(person: UUID, count: int, text: Callable[[int], str]) -> None:
         for table in ("memory_memory", "memory_posting", "memory_subject"):
             # As a database is after a minute; else its own cleaning falls into the measurement.
             cursor.execute(f"VACUUM (ANALYZE) {table}")
+        cursor.execute("CHECKPOINT")
 
 
 def _recalled(figure: Figure, person: UUID, text: Callable[[int], str], note: str) -> Row:
