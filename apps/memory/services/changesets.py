@@ -31,12 +31,12 @@ from apps.memory.contracts import (
     NewMemory,
     Retirement,
 )
-from apps.memory.errors import ChangesetOutdated, MemoryExists
+from apps.memory.errors import ChangesetOutdated
 from apps.memory.models import Changeset, ChangesetEntry, Evidence, Memory, Mention, Subject
 from apps.memory.models.changesets import INNER
 from apps.memory.models.memories import LIVE
 from apps.memory.selectors import changeset_view
-from apps.memory.services.checking import checked_text
+from apps.memory.services.checking import checked_text, require_single
 from apps.memory.services.embedding import EMBED_TASK
 from apps.memory.services.indexing import index_memory, unindex_memories
 from apps.memory.services.subjects import locked_subject
@@ -206,10 +206,7 @@ def _join(work: _Work, merge: Merge, target: Memory) -> None:
     if target in work.created:
         for name, value in joined.items():
             setattr(target, name, value)
-        if Memory.objects.filter(
-            LIVE, subject_id=work.subject.pk, content_hash=target.content_hash
-        ).exists():
-            raise MemoryExists
+        require_single(target)
         index_memory(work.subject, target)
         target.save(force_insert=True)
         jobs.enqueue_on_commit(EMBED_TASK)

@@ -34,11 +34,16 @@ def require_single(memory: Memory) -> None:
     Raises:
         MemoryExists: There is one.
     """
-    twins = Memory.objects.filter(
-        LIVE, subject_id=memory.subject_id, content_hash=memory.content_hash
-    ).exclude(pk=memory.pk)
-    if twins.exists():
+    if has_twin(memory):
         raise MemoryExists
+
+
+def has_twin(memory: Memory) -> bool:
+    """Whether another live memory of the subject, which is locked, says exactly the same."""
+    same = Memory.objects.filter(
+        LIVE, subject_id=memory.subject_id, content_hash=memory.content_hash
+    )
+    return same.exclude(pk=memory.pk).exists()
 
 
 def record_deed(action: str, memory: Memory, **data: object) -> None:

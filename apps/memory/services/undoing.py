@@ -21,8 +21,8 @@ from apps.memory.models import (
     Subject,
 )
 from apps.memory.models.changesets import INNER
-from apps.memory.models.memories import LIVE
 from apps.memory.selectors import changeset_view, require_subject
+from apps.memory.services.checking import has_twin
 from apps.memory.services.embedding import EMBED_TASK
 from apps.memory.services.erasing import erase_unmentioned
 from apps.memory.services.indexing import index_memory, unindex_memories
@@ -156,8 +156,5 @@ def _restore_value(row: Memory, name: str, before: object, after: object) -> Non
 
 
 def _demand_single(row: Memory) -> None:
-    twins = Memory.objects.filter(
-        LIVE, subject_id=row.subject_id, content_hash=row.content_hash
-    ).exclude(pk=row.pk)
-    if twins.exists() or rivals_of(row):
+    if has_twin(row) or rivals_of(row):
         raise ChangesetOutdated([row.pk])
